@@ -1,0 +1,5 @@
+"""`python -m roam_tracker` is `roam`."""
+
+from roam_tracker.commands import main
+
+raise SystemExit(main())

@@ -1,0 +1,52 @@
+"""`roam COMMAND`: one file a command, no logic of its own.
+
+Each command's module has `HELP` (a line), `add_arguments(parser)` and `run(args) -> int` (the exit
+status). Modules are imported only when their command is chosen, so `roam report` never loads torch.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from roam_tracker.errors import RoamError
+from roam_tracker.version import __version__
+
+COMMANDS = {
+    "demo": "make sample data, run both toolkits on it, build the report",
+    "sample": "write small synthetic sequences with exact ground truth",
+    "report": "tables, plots and a page from raw results and ground truth",
+    "workspace": "prepare a VOT workspace from sequences on disk, or check its results",
+    "train": "train the start, its rates and the recurrent optimizer on videos with boxes",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status (0 fine, 1 failed work, 2 bad input)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(prog="roam", description="ROAM, the Recurrently Optimizing Tracking Model")
+    parser.add_argument("--version", action="version", version=f"roam-tracker {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, line in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=line, description=line)
+        if name == chosen:
+            command = importlib.import_module(f"roam_tracker.commands.{name}")
+            command.add_arguments(subparser)
+    args = parser.parse_args(argv)
+    return guarded(lambda: int(command.run(args)), debug=args.debug)
+
+
+def guarded(work: Callable[[], int], *, debug: bool = False) -> int:
+    """Run `work`; tell an expected error as one sentence on stderr and return its exit status."""
+    try:
+        return work()
+    except RoamError as error:
+        if debug:
+            raise
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("Interrupted; finished results are kept.", file=sys.stderr)
+        return 130
