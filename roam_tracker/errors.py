@@ -1,15 +1,18 @@
 """Every error a user can meet, in one tree.
 
-    RoamError                    one sentence: the culprit, what was found, the remedy
-      InputError                 what was handed in cannot be used        exit status 2
-        ConfigError              a preset, a configuration file, a name
-        ImageError               a frame
-        BoxError                 a box
-        DataError                a data set or its annotations
-        ResultError              a raw result file
-        WeightsError             a file of weights
-      RunError                   the input was fine, the work failed      exit status 1
+RoamError                    one sentence: the culprit, what was found, the remedy
+  InputError                 what was handed in cannot be used        exit status 2
+    ConfigError              a preset, a configuration file, a name
+    ImageError               a frame
+    BoxError                 a box
+    DataError                a data set or its annotations
+    ResultError              a raw result file
+    WeightsError             a file of weights
+  RunError                   the input was fine, the work failed      exit status 1
 """
+
+import sys
+from collections.abc import Callable
 
 
 class RoamError(Exception):
@@ -50,3 +53,17 @@ class WeightsError(InputError):
 
 class RunError(RoamError):
     """The work itself failed: a tracker died, results are missing, a disk is full."""
+
+
+def guarded(work: Callable[[], int], *, debug: bool = False) -> int:
+    """Run a command's `work`; tell an expected error as one sentence on stderr, return the exit status."""
+    try:
+        return work()
+    except RoamError as error:
+        if debug:
+            raise
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("Interrupted; finished results are kept.", file=sys.stderr)
+        return 130

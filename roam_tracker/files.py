@@ -30,7 +30,9 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise RunError(f"{path} could not be written: {error.strerror}. Free space or choose another folder.") from error
+        raise RunError(
+            f"{path} could not be written: {error.strerror}. Free space or choose another folder."
+        ) from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ status). Modules are imported only when their command is chosen, so `roam report
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from roam_tracker.errors import RoamError
+from roam_tracker.errors import guarded
 from roam_tracker.version import __version__
 
 COMMANDS = {
@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status (0 fine, 1 failed work, 2 bad input)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in argv if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(prog="roam", description="ROAM, the Recurrently Optimizing Tracking Model")
+    parser = argparse.ArgumentParser(
+        prog="roam", description="ROAM, the Recurrently Optimizing Tracking Model"
+    )
     parser.add_argument("--version", action="version", version=f"roam-tracker {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -36,17 +38,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             command.add_arguments(subparser)
     args = parser.parse_args(argv)
     return guarded(lambda: int(command.run(args)), debug=args.debug)
-
-
-def guarded(work: Callable[[], int], *, debug: bool = False) -> int:
-    """Run `work`; tell an expected error as one sentence on stderr and return its exit status."""
-    try:
-        return work()
-    except RoamError as error:
-        if debug:
-            raise
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("Interrupted; finished results are kept.", file=sys.stderr)
-        return 130

@@ -29,7 +29,9 @@ def check_box(box: Any) -> Boxes:
     if array.shape != (4,):
         raise BoxError(f"A box must be four numbers x, y, w, h in pixels, got {box!r}.")
     if not np.isfinite(array).all():
-        raise BoxError(f"A box must be finite, got {array.tolist()}. Start on a frame where the target is visible.")
+        raise BoxError(
+            f"A box must be finite, got {array.tolist()}. Start on a frame where the target is visible."
+        )
     if array[2] <= 0 or array[3] <= 0:
         raise BoxError(f"A box must have positive width and height, got w={array[2]:g}, h={array[3]:g}.")
     return array

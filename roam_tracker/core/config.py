@@ -1,0 +1,188 @@
+"""Every setting of the tracker, as frozen data read from a preset file (TOML).
+
+Lengths ending in `_px` are image pixels, `_cells` feature cells; everything else is a ratio or a
+count. Defaults are the paper's numbers where it states them; letters such as (G) refer to the list
+of choices in docs/paper-choices.md.
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from roam_tracker.errors import ConfigError
+from roam_tracker.files import nearest
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """The search region (paper, section 5, Patch Cropping)."""
+
+    base_object_size: float = 70.0  # B: side in px that a square target has in the patch
+    roi_scale: float = 5.0  # s: side of the region over sqrt(w*h) of the target
+
+    def __post_init__(self) -> None:
+        _require(
+            self.base_object_size >= 8, f"search.base_object_size must be >= 8, got {self.base_object_size}."
+        )
+        _require(self.roi_scale > 1, f"search.roi_scale must be > 1, got {self.roi_scale}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The response model: features, two convolutions, label and loss (sections 3.1 and 5)."""
+
+    backbone: str = "lite0"
+    reduced_channels: int = 64  # outputs of the 1x1 reduction
+    filter_height: int = 19  # canonical response filter; stored as (1, channels, height, width)
+    filter_width: int = 13
+    filter_factor: float = 1.0  # side of the resized filter over the target's side
+    keep_gain: bool = False  # divide a resized filter by the growth of its area
+    label_alpha: float = 20.0  # alpha of eq. (2)
+    loss: str = "masked"  # what ||.||^2 of eq. (1) sums and divides by: masked, energy, sum, mean (F)
+
+    def __post_init__(self) -> None:
+        _require(
+            self.reduced_channels >= 1, f"model.reduced_channels must be >= 1, got {self.reduced_channels}."
+        )
+        for name, side in (("height", self.filter_height), ("width", self.filter_width)):
+            _require(
+                side >= 1 and side % 2 == 1, f"model.filter_{name} must be odd and positive, got {side}."
+            )
+        _require(self.filter_factor > 0, f"model.filter_factor must be > 0, got {self.filter_factor}.")
+        _require(self.label_alpha > 0, f"model.label_alpha must be > 0, got {self.label_alpha}.")
+        losses = ("masked", "energy", "sum", "mean")
+        _require(self.loss in losses, f"model.loss {self.loss!r} is unknown; {nearest(self.loss, losses)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """The rule that turns gradients into rates (eqs. 3-5)."""
+
+    kind: str = "lstm"
+    hidden: int = 20
+    layers: int = 2
+    log_rate_input: bool = False  # feed the logarithm of the previous rate; raw rates are ~1e-6 (A)
+    log_loss_input: bool = False
+    group_bias: bool = False  # one output bias for each of the four parameter groups instead of one
+    output_bias: float = -10.0  # where training starts it: sigmoid(-10) = 4.5e-5 (A)
+
+    def __post_init__(self) -> None:
+        kinds = ("lstm",)
+        _require(self.kind in kinds, f"optimizer.kind {self.kind!r} is unknown; {nearest(self.kind, kinds)}")
+        _require(self.hidden >= 1 and self.layers >= 1, "optimizer.hidden and optimizer.layers must be >= 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfig:
+    """When and on what the model is updated (section 4, Model Updating)."""
+
+    every_frames: int = 5  # tau
+    samples: int = 5  # n of eq. (6)
+    steps: int = 2
+    memory_frames: int = 10  # samples come from the previous 2*tau frames
+    guard_halvings: int = 0  # how often a step that raises the batch loss is shortened; 0: no guard
+    guard_factor: float = 0.4  # by what it is shortened each time
+    miss_ratio: float = 0.0  # a frame whose peak is below this share of the first peak is not kept
+
+    def __post_init__(self) -> None:
+        for name in ("every_frames", "samples", "memory_frames"):
+            _require(getattr(self, name) >= 1, f"update.{name} must be >= 1, got {getattr(self, name)}.")
+        _require(self.steps >= 0, f"update.steps must be >= 0, got {self.steps}.")
+        _require(self.guard_halvings >= 0, f"update.guard_halvings must be >= 0, got {self.guard_halvings}.")
+        _require(
+            0 < self.guard_factor < 1, f"update.guard_factor must be in (0, 1), got {self.guard_factor}."
+        )
+        _require(0 <= self.miss_ratio <= 1, f"update.miss_ratio must be in [0, 1], got {self.miss_ratio}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxConfig:
+    """From the response to a box (section 4, Bounding Box Estimation)."""
+
+    motion_sigma: float = 0.79  # std of the motion map over sqrt(w*h) of the target (J)
+    scales: tuple[float, ...] = (0.95, 1.0, 1.05)  # of the pyramid around the new centre (I)
+    size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
+    subcell: bool = False  # refine the peak by a parabola through its neighbours
+    min_side_px: float = 4.0
+
+    def __post_init__(self) -> None:
+        _require(self.motion_sigma > 0, f"box.motion_sigma must be > 0, got {self.motion_sigma}.")
+        _require(
+            len(self.scales) >= 1 and all(scale > 0 for scale in self.scales),
+            f"box.scales must be positive numbers, got {list(self.scales)}.",
+        )
+        _require(0 <= self.size_weight <= 1, f"box.size_weight must be in [0, 1], got {self.size_weight}.")
+        _require(self.min_side_px > 0, f"box.min_side_px must be > 0, got {self.min_side_px}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerConfig:
+    """One preset: all settings, and the weights they were trained with."""
+
+    weights: str = "default"  # a name of a shipped file, or a path
+    search: SearchConfig = field(default_factory=SearchConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    update: UpdateConfig = field(default_factory=UpdateConfig)
+    box: BoxConfig = field(default_factory=BoxConfig)
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the package."""
+    folder = resources.files("roam_tracker").joinpath("presets")
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def load_preset(preset: str | Path) -> TrackerConfig:
+    """Read a preset by its name, or any TOML file by its path (ending in .toml).
+
+    Raises ConfigError for an unknown preset, an unknown key (naming the nearest known one), a value
+    of the wrong type or outside its range.
+    """
+    if str(preset).endswith(".toml"):
+        path = Path(preset)
+        _require(path.is_file(), f"Preset file {path} does not exist.")
+        text = path.read_text(encoding="utf-8")
+    else:
+        names = preset_names()
+        _require(str(preset) in names, f"Preset {str(preset)!r} is unknown; {nearest(str(preset), names)}")
+        text = (
+            resources.files("roam_tracker").joinpath("presets", f"{preset}.toml").read_text(encoding="utf-8")
+        )
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"Preset {preset} is not valid TOML: {error}.") from None
+    return _build(TrackerConfig, table, f"preset {preset}")
+
+
+def _build(kind: type[Any], table: dict[str, Any], where: str) -> Any:
+    hints = get_type_hints(kind)
+    known = [entry.name for entry in fields(kind)]
+    values = {}
+    for key, value in table.items():
+        _require(key in known, f"{where}: key {key!r} is unknown; {nearest(key, known)}")
+        values[key] = _convert(hints[key], value, f"{where}: {key}")
+    return kind(**values)
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        _require(isinstance(value, dict), f"{where} must be a table, got {value!r}.")
+        return _build(kind, value, where)
+    if get_origin(kind) is tuple:
+        _require(isinstance(value, list), f"{where} must be a list, got {value!r}.")
+        return tuple(_convert(get_args(kind)[0], entry, where) for entry in value)
+    if kind is float and type(value) is int:
+        return float(value)
+    _require(type(value) is kind, f"{where} must be of type {kind.__name__}, got {value!r}.")
+    return value

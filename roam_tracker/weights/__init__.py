@@ -1,0 +1,35 @@
+"""Weights that come with the package, and how any weights file is read."""
+
+from importlib import resources
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from roam_tracker.errors import WeightsError
+
+
+def load_weights(weights: str) -> dict[str, Tensor]:
+    """Tensors of a shipped file by its name, or of any file by its path (ending in .safetensors).
+
+    Raises WeightsError when the file is absent or damaged.
+    """
+    if weights.endswith(".safetensors"):
+        path = Path(weights)
+        if not path.is_file():
+            raise WeightsError(f"Weights file {path} does not exist.")
+        content = path.read_bytes()
+    else:
+        entry = resources.files("roam_tracker").joinpath("weights", f"{weights}.safetensors")
+        if not entry.is_file():
+            raise WeightsError(
+                f"No weights named {weights!r} come with roam-tracker. Train some: roam train --help"
+            )
+        content = entry.read_bytes()
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise WeightsError(
+            f"Weights {weights} are damaged ({error}). Fetch or make the file again."
+        ) from None

@@ -1,0 +1,53 @@
+import pytest
+
+from roam_tracker.core.config import TrackerConfig, load_preset, preset_names
+from roam_tracker.errors import ConfigError
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_shipped_preset_loads():
+    assert "default" in preset_names()
+    for name in preset_names():
+        assert isinstance(load_preset(name), TrackerConfig)
+
+
+def test_an_empty_preset_is_the_papers_numbers(tmp_path):
+    config = load_preset(write(tmp_path, ""))
+    assert (config.update.every_frames, config.update.samples, config.update.steps) == (5, 5, 2)
+    assert (config.search.roi_scale, config.model.label_alpha, config.update.memory_frames) == (5, 20, 10)
+    assert (config.model.filter_height, config.model.filter_width) == (19, 13)
+
+
+def test_an_unknown_preset_names_the_nearest_one():
+    with pytest.raises(ConfigError, match="did you mean 'default'"):
+        load_preset("defualt")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[update]\nevery_frame = 5", "'every_frame' is unknown; did you mean 'every_frames'"),
+        ("[updates]\n", "'updates' is unknown; did you mean 'update'"),
+        ("[update]\nsteps = 'two'", "steps must be of type int"),
+        ("[update]\nsteps = true", "steps must be of type int"),
+        ("[update]\nmiss_ratio = 2.0", "must be in"),
+        ("[model]\nfilter_height = 12", "must be odd"),
+        ("[model]\nloss = 'means'", "did you mean 'mean'"),
+        ("[box]\nscales = 1.0", "scales must be a list"),
+        ("update = 3", "must be a table"),
+        ("[update", "not valid TOML"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(tmp_path, text, told):
+    with pytest.raises(ConfigError, match=told):
+        load_preset(write(tmp_path, text))
+
+
+def test_a_missing_preset_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone\.toml does not exist"):
+        load_preset(tmp_path / "gone.toml")
