@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
+
+# small tensors: more threads only wait for each other, above all beside other work
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def test_an_unusable_image_is_refused_with_the_reason(image, told):
 def test_a_damaged_image_file_is_named(tmp_path):
     path = tmp_path / "torn.jpg"
     Image.fromarray(RGB).save(path)
-    path.write_bytes(path.read_bytes()[:200])
+    path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(ImageError, match=r"torn\.jpg cannot be read"):
         to_rgb(path)
     with pytest.raises(ImageError, match=r"torn\.jpg cannot be read"):

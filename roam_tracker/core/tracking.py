@@ -56,7 +56,7 @@ class Model:
     def __init__(self, config: TrackerConfig, weights: Mapping[str, Tensor], device: torch.device) -> None:
         self.config = config
         self.device = device
-        self.weights = {name: tensor.to(device, torch.float32) for name, tensor in weights.items()}
+        self.weights = {name: tensor.to(device) for name, tensor in weights.items()}
         self.spec = backbone.backbone_spec(config.model.backbone)
         self.patch_px = backbone.patch_size(
             self.spec, config.search.roi_scale * config.search.base_object_size

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class TrainingConfig:
     """How clips are drawn and how theta(0), lambda(0) and omega are learned."""
 
-    clips: int = 240  # drawn once, their features kept
+    clips: int = 300  # drawn once, their features kept
     updates: int = 6  # T: the first-frame step and the recurrent ones; a clip has 1 + T*tau frames
     scale_range: float = 3.0  # gamma of eq. (9), Random Filter Scaling; 0 turns it off
     shift: float = 1.2  # largest shift of a crop from the target, in target sides (O)
@@ -15,8 +15,8 @@ class TrainingConfig:
     label_noise: float = 0.04  # std of an update sample's label position, in target sides
     skip_share: float = 0.3  # share of the clips that take every second frame
     batch: int = 4  # N of eq. (8), clips for one outer step
-    start_iterations: int = 300  # theta(0) and lambda(0) first, without updates
-    iterations: int = 700  # in all; the recurrent updates join after `start_iterations`
+    start_iterations: int = 800  # theta(0) and lambda(0) first, without updates
+    iterations: int = 1250  # in all; the recurrent updates join after `start_iterations`
     start_rate: float = 3e-2  # ADAM rate of theta(0), in units of `first_sizes`
     log_rate_rate: float = 1e-2  # ADAM rate of log lambda(0) and of the output bias
     optimizer_rate: float = 4e-3  # ADAM rate of omega

@@ -33,7 +33,7 @@ def meta_losses(
     """
     tau, alpha, loss = config.update.every_frames, config.model.label_alpha, config.model.loss
     optimizer = LstmOptimizer(config.optimizer)
-    features, map_size = clip.features.float(), clip.features.shape[-1]
+    features, map_size = clip.features.to(clip.centres_cells.dtype), clip.features.shape[-1]
     exact = response.gaussian_labels(clip.centres_cells, clip.sizes_cells, map_size, alpha)
     noisy = response.gaussian_labels(clip.noisy_centres_cells, clip.sizes_cells, map_size, alpha)
     width, height = clip.sizes_cells[0].tolist()

@@ -11,7 +11,7 @@ from roam_tracker.errors import WeightsError
 
 
 def load_weights(weights: str) -> dict[str, Tensor]:
-    """Tensors of a shipped file by its name, or of any file by its path (ending in .safetensors).
+    """Tensors, float32, of a shipped file by its name, or of any file by its path (ending in .safetensors).
 
     Raises WeightsError when the file is absent or damaged.
     """
@@ -28,7 +28,7 @@ def load_weights(weights: str) -> dict[str, Tensor]:
             )
         content = entry.read_bytes()
     try:
-        return load(content)
+        return {name: tensor.float() for name, tensor in load(content).items()}
     except SafetensorError as error:
         raise WeightsError(
             f"Weights {weights} are damaged ({error}). Fetch or make the file again."

@@ -1,0 +1,64 @@
+"""The registry, and what is installed beside the package's code."""
+
+import configparser
+import importlib.resources
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roam_tracker.errors import BoxError, ConfigError
+from roam_tracker.toolkits.registry import TRACKERS, create, trackers_ini
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_static_tracker_returns_the_first_box_for_ever():
+    tracker = create("Static")
+    tracker.init("no image is looked at", (3, 4, 5, 6))
+    tracker.update("next")[0] = 99  # what the caller does to a result must not reach the tracker
+    assert tracker.update("next").tolist() == [3, 4, 5, 6]
+    assert tracker.score == 1
+
+
+def test_the_static_tracker_refuses_a_box_without_area():
+    with pytest.raises(BoxError):
+        create("Static").init("image", (3, 4, 0, 6))
+
+
+def test_an_unknown_tracker_is_answered_with_the_nearest_name():
+    with pytest.raises(ConfigError, match=r"'ROAN'.*'ROAM'"):
+        create("ROAN")
+
+
+def test_the_registry_of_the_vot_toolkit_lists_exactly_our_trackers():
+    assert (ROOT / "trackers.ini").read_text() == trackers_ini()
+    parser = configparser.ConfigParser()  # with interpolation, as the toolkit reads it
+    parser.read_string(trackers_ini())
+    assert parser.sections() == list(TRACKERS)
+    assert all("main(['" + name + "'])" in parser[name]["command"] for name in TRACKERS)
+
+
+def test_neither_torch_nor_a_toolkit_is_imported_for_the_static_tracker():
+    code = (
+        "import sys; from roam_tracker.toolkits import experiments, registry, vot\n"
+        "registry.create('Static')\n"
+        "sys.exit(sum(name in sys.modules for name in ('torch', 'got10k', 'vot', 'trax')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_workspace_configurations_are_installed_with_the_package():
+    names = {file.name for file in importlib.resources.files("roam_tracker.toolkit_configs").iterdir()}
+    assert {"vot2016.yaml", "vot2017.yaml", "short.yaml"} <= names
+
+
+def test_every_package_of_the_source_is_named_in_setup_cfg():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    named = set(parser["options"]["packages"].split())
+    there = {
+        ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "roam_tracker").rglob("__init__.py")
+    }
+    assert there | {"roam_tracker.toolkit_configs"} == named

@@ -1,0 +1,157 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from roam_tracker.core import backbone
+from roam_tracker.core.config import load_preset
+from roam_tracker.core.response import ThetaShape
+from roam_tracker.errors import DataError
+from roam_tracker.tracker import RoamTracker
+from roam_tracker.training.clips import Clip, draw_clip, find_videos
+from roam_tracker.training.config import TrainingConfig
+from roam_tracker.training.loop import save_trained, train, whitening
+from roam_tracker.training.meta import meta_losses
+from roam_tracker.training.validation import mean_overlaps
+from roam_tracker.weights import load_weights
+
+DEFAULT = load_preset("default")
+TINY = dataclasses.replace(
+    DEFAULT,
+    search=dataclasses.replace(DEFAULT.search, base_object_size=16.0),
+    model=dataclasses.replace(DEFAULT.model, reduced_channels=4, filter_height=5, filter_width=5),
+    optimizer=dataclasses.replace(DEFAULT.optimizer, hidden=4),
+)
+SETTINGS = TrainingConfig(clips=6, updates=2, batch=2, start_iterations=60, iterations=70, start_rate=0.15)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, moving_square):
+    root = tmp_path_factory.mktemp("videos")
+    frames, boxes = moving_square
+    for name, part in (("a", slice(0, 15)), ("b", slice(4, 20))):
+        (root / name / "images").mkdir(parents=True)
+        for k, frame in enumerate(frames[part]):
+            Image.fromarray(frame).save(root / name / "images" / f"{k:05d}.jpg", quality=95)
+        np.savetxt(root / name / "groundtruth.txt", boxes[part], delimiter=",", fmt="%d")
+    return find_videos(root)
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    return load_weights("default")
+
+
+def test_meta_loss_falls_and_the_weights_track(videos, trunk, tmp_path):
+    trained = train(TINY, SETTINGS, videos, trunk)
+    before = np.mean([row["meta_loss"] for row in trained.history[:5]])
+    after = np.mean([row["meta_loss"] for row in trained.history[-5:]])
+    assert after < 0.8 * before
+    path = tmp_path / "tiny.safetensors"
+    save_trained(trained, path, {"made": "by a test"})
+    assert path.with_suffix(".csv").read_text().count("\n") == 1 + SETTINGS.iterations
+    scores = mean_overlaps(RoamTracker(dataclasses.replace(TINY, weights=str(path)), device="cpu"), videos)
+    assert set(scores) == {"a", "b"} and all(0 <= score <= 1 for score in scores.values())
+
+
+def test_the_same_seed_gives_the_same_weights(videos, trunk):
+    brief = dataclasses.replace(SETTINGS, clips=2, start_iterations=2, iterations=3)
+    first, second = (train(TINY, brief, videos, trunk).learned for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_search_scales_of_clips_spread_over_the_whole_range(videos, trunk):
+    rng = np.random.default_rng(0)
+    still = dataclasses.replace(SETTINGS, size_jitter=0.0)
+    sides = []
+    for _ in range(30):
+        clip = draw_clip(videos, rng, TINY, still, trunk, length=1)
+        sides.append(float(clip.sizes_cells[0].prod().sqrt()))
+    # S = 81 px, stride 8: a target fills 81/8/s cells, s in [2, 8]
+    assert 81 / 8 / 8 <= min(sides) < 1.6
+    assert 3.4 < max(sides) <= 81 / 8 / 2
+
+
+def test_a_clips_label_lies_where_the_target_is(videos, trunk):
+    # a white spot on the mean colour: the features differ from the background's only around it
+    rng = np.random.default_rng(1)
+    frames, spot = videos[0].frames[:1], np.full((120, 160, 3), 127, np.uint8)
+    spot[50:62, 70:82] = (255, 255, 255)
+    path = frames[0].with_name("spot.png")
+    Image.fromarray(spot).save(path)
+    video = dataclasses.replace(videos[0], frames=(path,), boxes=np.array([[70.0, 50, 12, 12]]))
+    plain = {**trunk, "whiten.weight": torch.eye(40)[:, :, None, None], "whiten.bias": torch.zeros(40)}
+    for _ in range(5):
+        clip = draw_clip([video], rng, DEFAULT, SETTINGS, plain, length=1)
+        features = clip.features.float()[0]
+        spread = (features - features.flatten(1).median(1).values[:, None, None]).abs().sum(0)
+        spread[:3], spread[-3:], spread[:, :3], spread[:, -3:] = 0, 0, 0, 0  # the padding shows there
+        spread = torch.where(spread > 0.3 * spread.max(), spread, 0)
+        cells = torch.arange(spread.shape[0], dtype=torch.float32)
+        found = torch.stack([(spread.sum(0) * cells).sum(), (spread.sum(1) * cells).sum()]) / spread.sum()
+        assert (found - clip.centres_cells[0]).abs().max() < 1.5
+
+
+def test_the_first_steps_meta_loss_keeps_its_second_derivative():
+    config = dataclasses.replace(TINY, update=dataclasses.replace(TINY.update, every_frames=1))
+    shape, generator = ThetaShape(3, 2, 3, 3), torch.Generator().manual_seed(0)
+    exact = torch.tensor([[3.0, 3.0], [3.5, 2.5]], dtype=torch.float64)
+    features = torch.randn(2, 3, 7, 7, generator=generator, dtype=torch.float64)
+    clip = Clip(features, exact, exact, torch.full((2, 2), 1.5, dtype=torch.float64))
+    theta = torch.randn(shape.count, generator=generator, dtype=torch.float64) * 0.1
+    rates = torch.full((shape.count,), 1e-3, dtype=torch.float64)
+
+    def value(theta):
+        return _losses(config, shape, theta, rates, clip)
+
+    point = theta.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(value(point), point)
+    for index in (0, 7, 12, shape.count - 1):
+        step = torch.zeros_like(theta)
+        step[index] = 1e-5
+        difference = (value(theta + step) - value(theta - step)).item() / 2e-5
+        assert gradient[index].item() == pytest.approx(difference, rel=1e-4)
+
+
+def _losses(config, shape, theta, rates, clip):
+    theta = theta if theta.requires_grad else theta.clone().requires_grad_()
+    model = dataclasses.replace(config.model, filter_height=3, filter_width=3, filter_factor=1.0)
+    weights = {"theta0": theta, "lambda0": rates}
+    return meta_losses(dataclasses.replace(config, model=model), shape, weights, clip, [0], steps=0)[0]
+
+
+def test_whitened_features_have_unit_covariance():
+    generator = torch.Generator().manual_seed(0)
+    mixed = torch.einsum(
+        "ij,njyx->niyx", torch.randn(4, 4, generator=generator), torch.randn(8, 4, 9, 9, generator=generator)
+    )
+    weight, bias = whitening(mixed + 3, floor=0.0)
+    white = torch.nn.functional.conv2d(mixed + 3, weight, bias).permute(1, 0, 2, 3).flatten(1)
+    torch.testing.assert_close(torch.cov(white), torch.eye(4), atol=1e-3, rtol=0)
+    assert white.mean(1).abs().max() < 1e-3
+
+
+def test_folders_without_videos_or_with_missing_frames_are_named(tmp_path):
+    with pytest.raises(DataError, match="has no video"):
+        find_videos(tmp_path)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "groundtruth.txt").write_text("1,2,3,4\n")
+    with pytest.raises(DataError, match="has 1 rows for 0 frames"):
+        find_videos(tmp_path)
+
+
+def test_a_patch_shows_the_mean_colour_outside_the_frame():
+    spec = backbone.backbone_spec("lite0")
+    frame = torch.full((20, 30, 3), 255, dtype=torch.uint8)
+    patch = backbone.crop(frame, torch.tensor([[0.0, 0.0]]), torch.tensor([20.0]), 41, spec)[0]
+    assert (patch[:, :19, :] == 0).all() and (patch[:, :, :19] == 0).all()
+    torch.testing.assert_close(patch[:, 22:, 22:], torch.ones(3, 19, 19))
+
+
+def test_a_patch_of_the_frames_own_size_is_the_frame():
+    spec = backbone.backbone_spec("lite0")
+    frame = torch.randint(0, 256, (41, 41, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    patch = backbone.crop(frame, torch.tensor([[20.5, 20.5]]), torch.tensor([41.0]), 41, spec)[0]
+    torch.testing.assert_close(patch, (frame.permute(2, 0, 1).float() - 127) / 128, atol=1e-4, rtol=0)
