@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         if name not in names:
             raise InputError(f"--hold-back: no video {name!r} in {args.videos}; {nearest(name, names)}")
     held = [video for video in videos if video.name in args.hold_back]
-    trunk = {name: tensor.float() for name, tensor in load_weights(args.trunk).items()}
+    trunk = load_weights(args.trunk)
     trained = train(config, training, [v for v in videos if v not in held], trunk, print)
     metadata = {
         "version": __version__,

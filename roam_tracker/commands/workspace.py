@@ -1,0 +1,51 @@
+"""`roam workspace init` and `roam workspace check`: VOT workspaces from sequences on disk."""
+
+import argparse
+
+from roam_tracker.toolkits.workspace import init_workspace
+from roam_tracker.toolkits.workspace_check import check_workspace
+
+HELP = "prepare a VOT workspace from sequences on disk, or check its results"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    init = actions.add_parser("init", help="make a workspace that needs no download")
+    init.add_argument("directory", metavar="DIR", help="folder of the workspace")
+    init.add_argument(
+        "--sequences", required=True, metavar="FOLDER", help="folder of sequences in VOT layout"
+    )
+    init.add_argument(
+        "--config",
+        default="short",
+        metavar="NAME",
+        help="vot2016, vot2017, short or a YAML file (default short)",
+    )
+    init.add_argument(
+        "--registry", metavar="FILE", help="a trackers.ini (default: the trackers of this package)"
+    )
+    check = actions.add_parser("check", help="name missing and short results after `vot evaluate`")
+    check.add_argument("directory", metavar="DIR", help="folder of the workspace")
+    check.add_argument(
+        "--tracker", nargs="+", action="extend", metavar="NAME", help="default: all with results"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make or check a workspace; exit status 1 if a check finds results missing."""
+    if args.action == "init":
+        made = init_workspace(args.directory, args.sequences, args.config, args.registry)
+        print(f"{args.directory} is {'ready' if made else 'this workspace already, nothing to do'}.")
+        print(f"Next: vot evaluate ROAM --workspace {args.directory}")
+        return 0
+    trackers, problems = check_workspace(args.directory, args.tracker)
+    for problem in problems:
+        print(problem)
+    if problems:
+        again = f"vot evaluate {' '.join(trackers)} --workspace {args.directory}"
+        print(f"{len(problems)} results are missing or unusable; {args.directory}/logs may tell why.")
+        print(f"Delete what is damaged and run again: {again}")
+        return 1
+    print(f"All results of {', '.join(trackers)} are complete.")
+    return 0

@@ -1,0 +1,213 @@
+"""Loaded VOT runs to tables and curves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roam_tracker.report import metrics, vot_metrics
+from roam_tracker.report.load import LoadedVot
+from roam_tracker.report.scores import Curve, Evaluation, Metric
+from roam_tracker.report.vot_files import Experiment, VotRun
+from roam_tracker.report.vot_overlap import region_overlaps
+
+Runs = Mapping[str, list[VotRun]]
+SPEED = Metric(
+    "speed_fps", "fps", "Frames divided by their total time until the reply, main experiment.", digits=1
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """One tracker in one experiment: columns and values, a row a sequence, curves by plot."""
+
+    scores: dict[str, float]
+    columns: list[Metric]
+    details: list[dict[str, Any]]
+    curves: dict[str, Curve]
+
+
+def evaluate_vot(loaded: LoadedVot) -> Evaluation:
+    """Score every experiment of a VOT workspace.
+
+    An experiment is supervised or not as the stack says; without a stack by its name. The baseline, or
+    the first one there is, gives the curves and the speed.
+    """
+    rows: list[dict[str, Any]] = []
+    by_sequence: list[dict[str, Any]] = []
+    curves: dict[str, list[Curve]] = {"accuracy-robustness": [], "eao": []}
+    columns: dict[str, Metric] = {}
+    for tracker, by_experiment in loaded.runs.items():
+        present = {name: runs for name, runs in sorted(by_experiment.items()) if runs}
+        if not present:
+            continue
+        main = "baseline" if "baseline" in present else next(iter(present))
+        row: dict[str, Any] = {"tracker": tracker}
+        for name, runs in present.items():
+            score = _supervised if _settings(loaded, name).supervised else _unsupervised
+            scored = score(loaded, tracker, name, runs)
+            row |= scored.scores
+            columns |= {metric.column: metric for metric in scored.columns}
+            by_sequence += [{"tracker": tracker, "experiment": name, **detail} for detail in scored.details]
+            for plot, curve in scored.curves.items() if name == main else ():
+                curves[plot].append(curve)
+        repetitions = list(present[main].values())
+        row["speed_fps"] = _speed([run for runs in repetitions for run in runs])
+        row |= {"sequences": len(repetitions), "frames": sum(len(runs[0].codes) for runs in repetitions)}
+        rows.append(row)
+    order = [*sorted(columns.values(), key=_rank), SPEED]
+    names = ["tracker", *(metric.column for metric in order), "sequences", "frames"]
+    table = pd.DataFrame(rows).reindex(columns=names)
+    return Evaluation(
+        replace(loaded.benchmark, eao_bounds=_settings(loaded, "baseline").eao_bounds),
+        table.sort_values(order[0].column, ascending=False, kind="stable", ignore_index=True),
+        pd.DataFrame(by_sequence),
+        order,
+        {plot: kept for plot, kept in curves.items() if kept},
+        {"results": str(loaded.results), "ground truth": str(loaded.annotations)},
+        loaded.problems,
+        _notes(loaded, by_sequence, table),
+        loaded.not_run,
+        loaded.total,
+    )
+
+
+def _settings(loaded: LoadedVot, name: str) -> Experiment:
+    """The stack's settings, else supervised unless the name says otherwise; the benchmark's bounds first."""
+    shipped = loaded.experiments.get("", Experiment()).eao_bounds
+    known = loaded.experiments.get(name) or Experiment(supervised="unsupervised" not in name)
+    return replace(known, eao_bounds=loaded.benchmark.eao_bounds or known.eao_bounds or shipped)
+
+
+def _overlaps(loaded: LoadedVot, runs: Runs) -> dict[str, list[metrics.Array]]:
+    truths = {name: loaded.truths[name] for name in runs}
+    return {
+        name: [
+            region_overlaps(run.regions, truths[name].regions, truths[name].size_px) for run in repetitions
+        ]
+        for name, repetitions in runs.items()
+    }
+
+
+def _supervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scored:
+    experiment, overlaps = _settings(loaded, name), _overlaps(loaded, runs)
+    details, pieces = [], []
+    for sequence, repetitions in runs.items():
+        accuracies = []
+        for run, overlap in zip(repetitions, overlaps[sequence], strict=True):
+            accuracies.append(vot_metrics.supervised_accuracy(overlap, run.codes, experiment.burn_in))
+            pieces += vot_metrics.fragments(overlap, run.codes)
+        lost = float(np.mean([vot_metrics.failures(run.codes) for run in repetitions]))
+        scores = {"accuracy": float(np.mean(accuracies)), "failures": lost}
+        details.append(_detail(sequence, repetitions, scores))
+    frames, failures = [detail["frames"] for detail in details], [detail["failures"] for detail in details]
+    curve, bounds = vot_metrics.eao_curve(pieces), experiment.eao_bounds
+    prefix = "" if name == "baseline" else f"{name}_"
+    scores = {
+        "eao": vot_metrics.eao(curve, *bounds) if bounds else float("nan"),
+        "accuracy": vot_metrics.weighted_by_length([detail["accuracy"] for detail in details], frames),
+        "robustness": vot_metrics.failures_per_100_frames(failures, frames),
+        "failures": sum(failures),
+        "weighted_failures": vot_metrics.weighted_by_length(failures, frames),
+    }
+    chance = vot_metrics.reliability(failures, frames, experiment.sensitivity)
+    point = Curve(tracker, np.array([chance]), np.array([scores["accuracy"]]), scores["accuracy"])
+    eao = Curve(tracker, np.arange(len(curve), dtype=np.float64), curve, scores["eao"])
+    return _Scored(
+        {prefix + column: value for column, value in scores.items()},
+        _supervised_columns(prefix, experiment),
+        details,
+        {"accuracy-robustness": point, "eao": eao},
+    )
+
+
+def _unsupervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scored:
+    experiment, overlaps, details = _settings(loaded, name), _overlaps(loaded, runs), []
+    for sequence, repetitions in runs.items():
+        annotated = np.array([region is not None for region in loaded.truths[sequence].regions])
+        values = [
+            vot_metrics.unsupervised_overlap(overlap, run.codes, annotated, experiment.burn_in)
+            for overlap, run in zip(overlaps[sequence], repetitions, strict=True)
+        ]
+        details.append(_detail(sequence, repetitions, {"ao": float(np.mean(values))}))
+    weights = [detail["frames"] for detail in details]
+    value = vot_metrics.weighted_by_length([detail["ao"] for detail in details], weights)
+    plain = name in ("unsupervised", "baseline")
+    rule = (
+        f"Experiment {name}, run without restarts: mean overlap without the first {experiment.burn_in}"
+        " frames, mean over repetitions, then over sequences weighted by length."
+    )
+    metric = Metric("ao" if plain else f"{name}_ao", "AO" if plain else f"{name} AO", rule)
+    return _Scored({metric.column: value}, [metric], details, {})
+
+
+def _detail(sequence: str, repetitions: list[VotRun], scores: dict[str, float]) -> dict[str, Any]:
+    return {
+        "sequence": sequence,
+        "frames": len(repetitions[0].codes),
+        "repetitions": len(repetitions),
+        **scores,
+        "speed_fps": _speed(repetitions),
+        "source": str(repetitions[0].source),
+    }
+
+
+def _supervised_columns(prefix: str, experiment: Experiment) -> list[Metric]:
+    low, high = experiment.eao_bounds or ("?", "?")
+    rules = {
+        "eao": "Expected average overlap: mean of the curve over sequence lengths"
+        f" {low} to {high}. Missing when the pieces are shorter or the bounds unknown.",
+        "accuracy": f"Mean overlap on the image's pixels, without the first {experiment.burn_in} frames after"
+        " each start; mean over repetitions, then over sequences weighted by length.",
+        "robustness": "Failures per 100 frames: 100 x failures / frames, repetitions averaged.",
+        "failures": "Failures, mean over repetitions, sum over sequences.",
+        "weighted_failures": "Failures a sequence, mean weighted by length; VOT toolkit: robustness.",
+    }
+    headings = {
+        "eao": "EAO",
+        "accuracy": "A",
+        "robustness": "R",
+        "failures": "Failures",
+        "weighted_failures": "Failures a seq.",
+    }
+    label = prefix.replace("_", " ")
+    return [
+        Metric(
+            prefix + column,
+            label + headings.get(column, column),
+            rule,
+            "high" if column in ("eao", "accuracy") else "low",
+            1 if column == "failures" else 3,
+        )
+        for column, rule in rules.items()
+    ]
+
+
+def _rank(metric: Metric) -> int:
+    """Columns of the baseline, then AO, then the other experiments; the order within each stays."""
+    baseline = ("eao", "accuracy", "robustness", "failures", "weighted_failures")
+    return 0 if metric.column in baseline else 1 if metric.column == "ao" else 2
+
+
+def _speed(runs: list[VotRun]) -> float:
+    times = [run.times_s for run in runs if run.times_s is not None]
+    return metrics.frames_per_second(np.concatenate(times)) if times else float("nan")
+
+
+def _notes(loaded: LoadedVot, by_sequence: list[dict[str, Any]], table: pd.DataFrame) -> list[str]:
+    supervised = {row["experiment"] for row in by_sequence if "failures" in row}
+    unbounded = [name for name in sorted(supervised) if _settings(loaded, name).eao_bounds is None]
+    notes = [
+        f"EAO of {name} is missing: its bounds are unknown. Give the workspace with its stack file."
+        for name in unbounded
+    ]
+    if "eao" in table and "baseline" not in unbounded and table["eao"].isna().any():
+        notes.append("EAO is missing where no sequence is as long as its lower bound.")
+    names = sorted({row["sequence"] for row in by_sequence})
+    blind = [name for name in names if loaded.truths[name].size_px is None]
+    if blind:
+        listed = ", ".join([*blind[:3], "..."] if len(blind) > 3 else blind)
+        notes.append(f"Image size unknown ({listed}): overlaps there are not cut at the image's border.")
+    return notes

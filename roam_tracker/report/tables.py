@@ -1,0 +1,105 @@
+"""Tables of an evaluation as CSV, LaTeX and plain text."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from roam_tracker.report.scores import Evaluation, Metric
+
+MISSING = "missing"
+
+
+def shown_metrics(evaluation: Evaluation) -> list[Metric]:
+    """The metrics of which at least one tracker has a value, and always the first."""
+    return [
+        metric
+        for index, metric in enumerate(evaluation.metrics)
+        if index == 0 or evaluation.table[metric.column].notna().any()
+    ]
+
+
+def format_score(value: float, metric: Metric) -> str:
+    """The score with the metric's digits, or `missing`."""
+    return MISSING if math.isnan(value) else f"{value:.{metric.digits}f}"
+
+
+def ranks(values: Sequence[float], metric: Metric) -> list[int]:
+    """Rank of each score, 1 = best; equal scores share a rank, a missing one has rank 0."""
+    sign = -1 if metric.best == "high" else 1
+    return [
+        0 if math.isnan(value) else 1 + sum(sign * other < sign * value for other in values)
+        for value in values
+    ]
+
+
+def used_of_total(evaluation: Evaluation, sequences: int) -> str:
+    """How many sequences a score rests on: `9 of 100`."""
+    return f"{sequences} of {evaluation.total}"
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Full digits, a header line, `nan` for a missing score."""
+    return str(frame.to_csv(index=False, na_rep="nan", lineterminator="\n"))
+
+
+def to_text(evaluation: Evaluation) -> str:
+    """An aligned table for the terminal, best tracker first."""
+    chosen = shown_metrics(evaluation)
+    rows = [["tracker", *(metric.heading for metric in chosen), "sequences"]]
+    for record in evaluation.table.to_dict("records"):
+        rows.append(
+            [
+                record["tracker"],
+                *(format_score(record[metric.column], metric) for metric in chosen),
+                used_of_total(evaluation, record["sequences"]),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            word.ljust(width) if index == 0 else word.rjust(width)
+            for index, (word, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def to_tex(evaluation: Evaluation) -> str:
+    r"""A booktabs table: best three of each column in \textbf, \underline, \textit."""
+    chosen = shown_metrics(evaluation)
+    style = {1: r"\textbf{%s}", 2: r"\underline{%s}", 3: r"\textit{%s}"}
+    columns = []
+    for metric in chosen:
+        values = [float(value) for value in evaluation.table[metric.column]]
+        columns.append(
+            [
+                style.get(rank, "%s") % format_score(value, metric)
+                for value, rank in zip(values, ranks(values, metric), strict=True)
+            ]
+        )
+    arrow = {"high": r"$\uparrow$", "low": r"$\downarrow$"}
+    header = " & ".join(
+        ["Tracker", *(f"{_escape(metric.heading)} {arrow[metric.best]}" for metric in chosen), "Sequences"]
+    )
+    lines = [
+        rf"% {evaluation.benchmark.name}; needs \usepackage{{booktabs}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(chosen) + 1)}}}",
+        r"\toprule",
+        rf"{header} \\",
+        r"\midrule",
+    ]
+    for index, record in enumerate(evaluation.table.to_dict("records")):
+        cells = [
+            _escape(record["tracker"]),
+            *(column[index] for column in columns),
+            used_of_total(evaluation, record["sequences"]),
+        ]
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _escape(text: str) -> str:
+    replaced = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(replaced.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)

@@ -1,0 +1,185 @@
+"""The VOT toolkit: a tracker of our registry behind the TraX protocol.
+
+    python -m roam_tracker.toolkits.vot [TRACKER]      started by the toolkit, see trackers.ini
+
+The toolkit joins the process's stdout and stderr in the pipe that carries the protocol, and half a
+line of anything else stops it for ever. So everything that libraries print goes into a file: to
+ROAM_VOT_LOG if that is set, else to a nameless one whose end is shown after a failure.
+"""
+
+import argparse
+import ctypes
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
+from roam_tracker.toolkits.registry import TRACKERS, Follower, check_name, create
+
+Box = NDArray[np.float64]
+_TRAX, _STDERR = 1, 2  # file descriptors
+_SHOWN = 4000  # characters of the log that are shown after a failure
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve one tracker until the toolkit says quit or goes away; exit status 0, 1 or 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m roam_tracker.toolkits.vot",
+        description="Serve a tracker over TraX; the VOT toolkit starts this, see trackers.ini.",
+    )
+    parser.add_argument(
+        "tracker", nargs="?", default="ROAM", help=f"one of {', '.join(TRACKERS)} (default ROAM)"
+    )
+    default = os.environ.get("ROAM_DEVICE", "auto")
+    parser.add_argument(
+        "--device", default=default, help="auto, cpu, cuda, cuda:1 (default: ROAM_DEVICE or auto)"
+    )
+    args = parser.parse_args(argv)
+    if sys.stdin is not None and sys.stdin.isatty():
+        return guarded(_explain)
+    with _private_output() as log:
+        try:
+            check_name(args.tracker)
+            with _closed_stdout():
+                follower = create(args.tracker, args.device)
+                warm_up(follower)
+            serve(args.tracker, follower)
+            return 0
+        except _ClientGone as error:
+            _show_failure(RunError(f"The toolkit went away without a word ({error.__cause__})."), log)
+            return 1
+        except Exception as error:
+            _show_failure(error, log)
+            return error.exit_status if isinstance(error, RoamError) else 1
+
+
+def serve(name: str, follower: Follower) -> None:
+    """Answer the toolkit's requests until it quits; an exception is passed on to it as text, then raised."""
+    try:
+        from trax import Image, Rectangle, Region, Server, TraxException, TraxStatus
+    except ImportError as error:
+        raise RunError(f"TraX is not installed here ({error}). Run: pip install vot-trax") from error
+    try:
+        # no metadata: with the entry `vot` the toolkit would start this process for every restart
+        server = Server([Region.RECTANGLE], [Image.PATH], tracker_name=name)
+    except TraxException as error:
+        raise _ClientGone from error
+    box = np.array([0.0, 0.0, 1.0, 1.0])
+    try:
+        while True:
+            try:
+                request = server.wait()
+            except TraxException as error:
+                raise _ClientGone from error
+            if request.type == TraxStatus.QUIT:
+                break
+            image = request.image["color"].path()
+            if request.type == TraxStatus.INITIALIZE:
+                box = np.array(request.objects[0][0].bounds(), dtype=np.float64)
+                follower.init(image, box)
+                score = 1.0
+            else:
+                box, score = usable(follower.update(image), box), _share(follower.score)
+            try:
+                server.status([(Rectangle.create(*box.tolist()), {"confidence": score})])
+            except TraxException as error:
+                raise _ClientGone from error
+    except _ClientGone:
+        raise
+    except Exception as error:
+        _quit(server, _one_line(error))
+        raise
+    _quit(server, None)
+
+
+def usable(box: Box, last: Box) -> Box:
+    """`box` (4,) if it is finite and has an area after rounding to TraX's 4 decimals, else `last`."""
+    box = np.asarray(box, dtype=np.float64)
+    fine = box.shape == (4,) and np.isfinite(box).all() and (box[2:] >= 1e-4).all()
+    return box if fine else last
+
+
+def warm_up(follower: Follower) -> None:
+    """One start and one step on noise, so that the first real frame is not charged for loading code."""
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    follower.init(image, (130.0, 90.0, 60.0, 50.0))
+    follower.update(image)
+
+
+class _ClientGone(Exception):
+    """The toolkit closed the pipe: nobody is left to answer."""
+
+
+def _explain() -> int:
+    raise ConfigError("This command is started by the VOT toolkit. Try: vot test ROAM")
+
+
+@contextmanager
+def _private_output() -> Iterator[IO[bytes]]:
+    """Send what is printed into a file; descriptor 1 is left to TraX. Yields the file."""
+    name = os.environ.get("ROAM_VOT_LOG")
+    log: IO[bytes] = open(name, "a+b") if name else tempfile.TemporaryFile()  # noqa: SIM115, PTH123
+    stdout, stderr = sys.stdout, os.dup(_STDERR)
+    sys.stdout.flush()
+    os.dup2(log.fileno(), _STDERR)
+    sys.stdout = sys.stderr
+    try:
+        yield log
+    finally:
+        sys.stderr.flush()
+        sys.stdout = stdout
+        os.dup2(stderr, _STDERR)
+        os.close(stderr)
+        log.close()
+
+
+@contextmanager
+def _closed_stdout() -> Iterator[None]:
+    """Until the protocol begins, C code that prints to descriptor 1 writes into the log, too."""
+    kept = os.dup(_TRAX)
+    os.dup2(_STDERR, _TRAX)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, _TRAX)
+        os.close(kept)
+
+
+def _show_failure(error: Exception, log: IO[bytes]) -> None:
+    """Write the traceback and the log's end to the toolkit's pipe as whole lines."""
+    sys.stderr.flush()
+    log.seek(max(0, log.seek(0, os.SEEK_END) - _SHOWN))
+    said = log.read().decode(errors="replace")
+    text = said if isinstance(error, RoamError) else said + "".join(traceback.format_exception(error))
+    lines = [*text.splitlines(), f"{type(error).__name__}: {error}"]
+    # a line of the protocol begins with @@TRAX:
+    whole = "".join(f"\n{line}" for line in lines if not line.startswith("@@TRAX:")) + "\n"
+    with suppress(OSError):  # nobody may read any more
+        os.write(_TRAX, whole.encode())
+
+
+def _quit(server: Any, reason: str | None) -> None:
+    from trax import TraxException
+
+    with suppress(TraxException):  # nobody may read any more
+        server.quit(reason)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _share(score: float) -> float:
+    return float(min(max(score, 0.0), 1.0)) if np.isfinite(score) else 0.0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,178 @@
+"""VOT workspaces, made offline from sequences on disk.
+
+DIR/config.yaml      registry (absolute), stack, sequences
+DIR/trackers.ini     our trackers, unless another registry is named
+DIR/<stack>.yaml     the stack, if it is not one that the toolkit ships
+DIR/sequences/       list.txt and a link to each sequence's folder; with the list in place the
+                     toolkit does not try to download
+"""
+
+import importlib.resources
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from roam_tracker.errors import ConfigError, DataError, RunError
+from roam_tracker.files import nearest, write_atomic
+from roam_tracker.toolkits.annotations import check_count, check_first, numbered_lines, numbers
+from roam_tracker.toolkits.registry import trackers_ini
+
+
+def init_workspace(
+    directory: str | os.PathLike[str],
+    sequences: str | os.PathLike[str],
+    config: str = "short",
+    registry: str | os.PathLike[str] | None = None,
+) -> bool:
+    """Make a workspace; False if exactly this one is there already.
+
+    sequences: folder of sequences in VOT layout; its list.txt, if any, chooses and orders them
+    config:    vot2016, vot2017, short, or the path of a YAML file (a workspace's or a stack)
+    registry:  a trackers.ini; None = one that registers the trackers of this package
+    """
+    directory, source = Path(directory).absolute(), Path(sequences).absolute()
+    if registry is not None and not Path(registry).is_file():
+        raise ConfigError(f"The registry {registry} does not exist. Give a trackers.ini.")
+    folders = find_sequences(source)
+    for folder in folders:
+        check_sequence(folder)
+    files = _config_files(config, Path(registry or directory / "trackers.ini").absolute())
+    if registry is None:
+        files["trackers.ini"] = trackers_ini()
+    files["sequences/list.txt"] = "".join(f"{folder.name}\n" for folder in folders)
+    links = {directory / "sequences" / folder.name: folder for folder in folders}
+    if (directory / "config.yaml").exists():
+        places = {directory / name: text for name, text in files.items()}
+        same = all(path.is_file() and path.read_text() == text for path, text in places.items())
+        if same and all(link.resolve() == folder.resolve() for link, folder in links.items()):
+            return False
+        raise ConfigError(f"{directory} holds another workspace. Delete it or choose another folder.")
+    try:
+        (directory / "sequences").mkdir(parents=True, exist_ok=True)
+        for link, folder in links.items():
+            if link.is_symlink():
+                link.unlink()
+            link.symlink_to(folder, target_is_directory=True)
+        for name, text in sorted(files.items(), key=lambda file: file[0] == "config.yaml"):
+            write_atomic(directory / name, text)  # config.yaml comes last: it makes the folder a workspace
+    except OSError as error:
+        reason = f"{directory} could not be written: {error.strerror}. Choose another folder."
+        raise RunError(reason) from error
+    return True
+
+
+def find_sequences(folder: Path) -> list[Path]:
+    """The sequence folders in VOT layout, in the order of list.txt or of their names."""
+    if not folder.is_dir():
+        raise DataError(f"The folder {folder} does not exist. Give a folder of sequences in VOT layout.")
+    listed = folder / "list.txt"
+    if listed.is_file():
+        found = [folder / line.strip() for _, line in numbered_lines(listed) if line.strip()]
+        for path in found:
+            if not (path / "groundtruth.txt").is_file():
+                raise DataError(
+                    f"{listed} names {path.name}, but {path}/groundtruth.txt does not exist. Unpack it there."
+                )
+    else:
+        found = sorted(path.parent for path in folder.glob("*/groundtruth.txt"))
+    if not found:
+        raise DataError(
+            f"{folder} holds no sequence in VOT layout: <sequence>/groundtruth.txt with "
+            "<sequence>/color/00000001.jpg or <sequence>/00000001.jpg is expected. "
+            "Give the folder that contains the sequences."
+        )
+    return found
+
+
+def check_sequence(folder: Path) -> int:
+    """The number of frames; raises DataError or BoxError for what the toolkit would stumble over later."""
+    truth = folder / "groundtruth.txt"
+    for number, line in (lines := numbered_lines(truth)):
+        if line.startswith("m"):
+            raise DataError(f"{truth}, line {number} is a mask. Give annotations as boxes or polygons.")
+        values = numbers(truth, number, line)
+        if len(values) not in (1, 4) and (len(values) < 6 or len(values) % 2):
+            raise DataError(
+                f"{truth}, line {number}: {len(values)} values {line.strip()!r} where a box has 4 and a "
+                "polygon 6, 8, ... values. Correct the line or leave the sequence out."
+            )
+        if number == 1:
+            xs, ys = values[0::2], values[1::2]
+            bound = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)] if len(values) > 4 else values
+            check_first(truth, bound if len(bound) == 4 else [float("nan")] * 4)
+    pattern = _image_pattern(folder)
+    images = 0
+    while (folder / (pattern % (images + 1))).is_file():
+        images += 1
+    check_count(truth, len(lines), images, (folder / pattern).parent)
+    return images
+
+
+def _image_pattern(folder: Path) -> str:
+    """Where the toolkit looks for the frames: a path with %08d, relative to the sequence."""
+    settings = folder / "sequence"
+    if settings.is_file():
+        pairs = (line.partition("=") for _, line in numbered_lines(settings))
+        entries = {key.strip(): value.strip() for key, _, value in pairs}
+        pattern = entries.get("channels.color", "color/%08d.jpg")
+        if re.fullmatch(r"[^%]*%0?\d*d[^%]*", pattern):
+            return pattern
+        return f"{pattern.rstrip('/')}/%08d.jpg"
+    if not (folder / "00000001.jpg").is_file() and (folder / "color/00000001.jpg").is_file():
+        raise DataError(
+            f"{folder} has its images in color/, but no file `sequence` that says so. "
+            f"Write the line channels.color=color/%08d.jpg into {settings}."
+        )
+    return "%08d.jpg"
+
+
+def _config_files(name: str, registry: Path) -> dict[str, str]:
+    """File name -> text of the configuration and, if it is not a shipped one, of its stack."""
+    text, stem = _read_config(name)
+    content = load_yaml(text, name)
+    files = {}
+    if "experiments" in content:
+        files[f"{stem}.yaml"] = text
+        text = f"# The experiments are described in {stem}.yaml.\nstack: {stem}.yaml\nsequences: sequences\n"
+    elif not isinstance(content.get("stack"), str) or content.get("sequences", "sequences") != "sequences":
+        raise ConfigError(
+            f"{name} is neither a stack (experiments:) nor a workspace (stack: NAME, sequences: sequences)."
+        )
+    if "registry" in content:
+        raise ConfigError(f"{name} names a registry. Remove that line and use --registry.")
+    quoted = str(registry).replace("'", "''")
+    files["config.yaml"] = text.rstrip("\n") + f"\nregistry: ['{quoted}']\n"
+    return files
+
+
+def _read_config(name: str) -> tuple[str, str]:
+    """Text and stem of a shipped configuration, or of a file."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"The configuration {name} does not exist. Give a YAML file or a shipped name.")
+        return path.read_text(encoding="utf-8"), path.stem
+    shipped = {
+        Path(file.name).stem: file
+        for file in importlib.resources.files("roam_tracker.toolkit_configs").iterdir()
+        if file.name.endswith(".yaml")
+    }
+    if name not in shipped:
+        raise ConfigError(f"There is no workspace configuration named {name!r}: {nearest(name, shipped)}")
+    return shipped[name].read_text(encoding="utf-8"), name
+
+
+def load_yaml(text: str, source: str | os.PathLike[str]) -> dict[str, Any]:
+    """The mapping that a YAML text holds; raises ConfigError naming the source."""
+    try:
+        import yaml  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise RunError(f"The VOT toolkit is not installed ({error}). Run: pip install vot-toolkit") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}. Mend it.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source} must be a mapping of keys to values. Mend it.")
+    return content

@@ -1,0 +1,1 @@
+"""Ready configurations for VOT workspaces, installed as `roam_tracker.toolkit_configs`."""
