@@ -13,6 +13,7 @@ test: .venv/installed-test check
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 .venv/bin/python:

@@ -1,9 +1,9 @@
 """ROAM, the Recurrently Optimizing Tracking Model.
 
-    from roam_tracker import RoamTracker
-    tracker = RoamTracker()
-    tracker.init("frame1.jpg", (x, y, w, h))
-    x, y, w, h = tracker.update("frame2.jpg")
+from roam_tracker import RoamTracker
+tracker = RoamTracker()
+tracker.init("frame1.jpg", (x, y, w, h))
+x, y, w, h = tracker.update("frame2.jpg")
 """
 
 from typing import TYPE_CHECKING, Any

@@ -71,7 +71,7 @@ def test_a_written_file_is_whole_and_leaves_nothing_beside_it(tmp_path):
     write_atomic(tmp_path / "deep" / "a.txt", "one\n")
     write_atomic(tmp_path / "deep" / "a.txt", "two\n")
     assert (tmp_path / "deep" / "a.txt").read_text() == "two\n"
-    assert os.listdir(tmp_path / "deep") == ["a.txt"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.txt"]
 
 
 def test_a_failed_write_names_the_file_and_keeps_the_old_one(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_failed_write_names_the_file_and_keeps_the_old_one(tmp_path, monkeypat
     with pytest.raises(RunError, match=r"a\.txt could not be written: No space left"):
         write_atomic(target, "new")
     assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_the_nearest_name_or_all_of_them_end_an_error():

@@ -1,7 +1,7 @@
 """`roam COMMAND`: one file a command, no logic of its own.
 
-Each command's module has `HELP` (a line), `add_arguments(parser)` and `run(args) -> int` (the exit
-status). Modules are imported only when their command is chosen, so `roam report` never loads torch.
+Each command's module has `add_arguments(parser)` and `run(args) -> int` (the exit status). Modules are
+imported only when their command is chosen, so `roam report` never loads torch.
 """
 
 import argparse

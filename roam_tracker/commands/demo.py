@@ -18,7 +18,6 @@ from roam_tracker.toolkits.registry import check_name
 from roam_tracker.toolkits.workspace import init_workspace
 from roam_tracker.toolkits.workspace_check import check_workspace
 
-HELP = "make sample data, run both toolkits on it, build the report"
 _POLL_S, _TELL_S = 0.5, 5.0
 
 

@@ -4,8 +4,6 @@ import argparse
 
 from roam_tracker.toolkits.layouts import write_sample
 
-HELP = "write small synthetic sequences with exact ground truth"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

@@ -5,8 +5,6 @@ import argparse
 from roam_tracker.toolkits.workspace import init_workspace
 from roam_tracker.toolkits.workspace_check import check_workspace
 
-HELP = "prepare a VOT workspace from sequences on disk, or check its results"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
