@@ -46,9 +46,9 @@ class StaticTracker:
 
 def _roam(preset: str) -> Callable[[str], Follower]:
     def make(device: str) -> Follower:
-        # threads that wait in a loop for each other take a busy machine's cores from the tracker:
-        # with other work on both of two cores, 0.5 frames/s became 8; read when torch is loaded
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # OpenMP threads that wait for each other in a loop take a busy machine's cores from the tracker.
+        # A shorter loop costs an idle two-core machine a tenth of its speed and doubles a busy one's.
+        os.environ.setdefault("GOMP_SPINCOUNT", "100000")  # read when torch is loaded
         from roam_tracker.tracker import RoamTracker  # torch only for who needs it
 
         return RoamTracker(preset=preset, device=device)
