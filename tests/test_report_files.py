@@ -81,11 +81,12 @@ def test_the_same_input_gives_the_same_files(otb):
     assert all(path.read_bytes() == content for path, content in first.items())
 
 
-def test_latex_marks_the_best_bold_and_the_second_underlined(otb):
+def test_latex_marks_the_best_bold_and_leaves_the_worst_plain(otb):
     report(otb)
     tex = (otb / "out" / "tables" / "otb2015.tex").read_text()
     assert tex.splitlines()[5].startswith(r"Good & \textbf{")
-    assert r"\underline{" in tex.splitlines()[6]
+    assert tex.splitlines()[6].startswith("Poor & 0.")
+    assert "\\underline" not in tex
 
 
 def test_speed_is_20_frames_per_second_and_missing_without_times(otb):

@@ -22,6 +22,7 @@ SPEED = (
         "fps (mean 1/t)",
         "Mean of 1/t, the GOT-10k toolkit's figure; never below the one before.",
         digits=1,
+        minor=True,
     ),
 )
 OTB_METRICS = (

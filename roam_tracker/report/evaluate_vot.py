@@ -180,6 +180,7 @@ def _supervised_columns(prefix: str, experiment: Experiment) -> list[Metric]:
             rule,
             "high" if column in ("eao", "accuracy") else "low",
             1 if column == "failures" else 3,
+            minor=column == "weighted_failures" or (column == "failures" and prefix != ""),
         )
         for column, rule in rules.items()
     ]

@@ -16,13 +16,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A column of a table: its name, heading, the rule it follows, and whether high or low values win."""
+    """A column of a table: its name, heading, the rule it follows, and whether high or low values win.
+
+    A minor one stands in the CSV file only.
+    """
 
     column: str
     heading: str
     rule: str
     best: Literal["high", "low"] = "high"
     digits: int = 3
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

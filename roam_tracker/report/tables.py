@@ -11,11 +11,11 @@ MISSING = "missing"
 
 
 def shown_metrics(evaluation: Evaluation) -> list[Metric]:
-    """The metrics of which at least one tracker has a value, and always the first."""
+    """The major metrics of which at least one tracker has a value, and always the first."""
     return [
         metric
         for index, metric in enumerate(evaluation.metrics)
-        if index == 0 or evaluation.table[metric.column].notna().any()
+        if index == 0 or (not metric.minor and evaluation.table[metric.column].notna().any())
     ]
 
 
@@ -25,10 +25,13 @@ def format_score(value: float, metric: Metric) -> str:
 
 
 def ranks(values: Sequence[float], metric: Metric) -> list[int]:
-    """Rank of each score, 1 = best; equal scores share a rank, a missing one has rank 0."""
+    """Rank of each score, 1 = best; equal scores share a rank; 0 for a missing one and for the worst."""
     sign = -1 if metric.best == "high" else 1
+    known = [sign * value for value in values if not math.isnan(value)]
     return [
-        0 if math.isnan(value) else 1 + sum(sign * other < sign * value for other in values)
+        0
+        if math.isnan(value) or (len(known) > 1 and sign * value == max(known) > min(known))
+        else 1 + sum(other < sign * value for other in known)
         for value in values
     ]
 
