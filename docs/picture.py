@@ -67,4 +67,5 @@ thresholds = np.linspace(0, 1, 21)
 means = {name: np.mean(rows, axis=0) for name, rows in curves.items()}
 plot_success(ax, [Curve(name, thresholds, mean, auc_otb(mean)) for name, mean in means.items()])
 ax.set_title("six made sequences: success", fontsize=9)
+ax.get_legend().set_loc("center left")
 figure.savefig(Path(__file__).with_name("picture.png"), dpi=110)

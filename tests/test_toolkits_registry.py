@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roam_tracker.errors import BoxError, ConfigError
-from roam_tracker.toolkits.registry import TRACKERS, create, trackers_ini
+from roam_tracker.toolkits.registry import TRACKERS, create, label, trackers_ini
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,3 +62,17 @@ def test_every_package_of_the_source_is_named_in_setup_cfg():
         ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "roam_tracker").rglob("__init__.py")
     }
     assert there | {"roam_tracker.toolkit_configs"} == named
+
+
+def test_a_preset_file_is_a_tracker_named_after_the_file(tmp_path):
+    mine = tmp_path / "quick.toml"
+    mine.write_text('weights = "default"')
+    assert label(str(mine)) == "quick"
+    mine.write_text("[update]\nstep = 2")
+    with pytest.raises(ConfigError, match="'step' is unknown; did you mean 'steps'"):
+        label(str(mine))
+    (tmp_path / "ROAM.toml").write_text("")
+    with pytest.raises(ConfigError, match="Rename the file"):
+        label(str(tmp_path / "ROAM.toml"))
+    with pytest.raises(ConfigError, match=r"gone\.toml does not exist"):
+        label("gone.toml")

@@ -10,7 +10,7 @@ from typing import Any
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
 from roam_tracker.files import nearest
-from roam_tracker.toolkits.registry import TRACKERS, check_name
+from roam_tracker.toolkits.registry import TRACKERS, label
 
 # name on the command line and of the folder under results: the toolkit's version of OTB
 OTB_VERSIONS: dict[str, int | str | None] = {
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run all trackers, report the finished ones, print the numbers; the exit status of the first failure."""
-    trackers = list(dict.fromkeys(check_name(name) for name in args.tracker))
+    trackers = {label(tracker): tracker for tracker in args.tracker}
     experiment = _experiment(args)
     dataset = experiment.dataset
     if dataset.missing:
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.dataset}: {used}, results go to {experiment.result_dir}", flush=True)
 
     status = 0
-    for name in trackers:
+    for tracker in trackers.values():
         try:
-            experiment.run(_adapter(name, args.device))
+            experiment.run(_adapter(tracker, args.device))
         except RoamError as error:  # the others still get their turn
             if args.debug:
                 raise
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     sets = "\n".join(f"  {name:<12}{line}" for name, line in DATASETS.items())
-    lists = f"data sets:\n{sets}\ntrackers:\n  {', '.join(TRACKERS)}"
+    names = f"{', '.join(TRACKERS)}, or ROAM with a preset of your own: FILE.toml"
+    lists = f"data sets:\n{sets}\ntrackers:\n  {names}"
     parser = argparse.ArgumentParser(
         prog="python -m got10k.experiments",
         description="Run trackers on a data set with the GOT-10k toolkit, then write its report.",
@@ -74,7 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--tracker", nargs="+", action="extend", metavar="NAME", required=True, help="one or more trackers"
+        "--tracker",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        required=True,
+        help="see below, or a preset file",
     )
     parser.add_argument("--dataset", required=True, metavar="DATASET", help="see below")
     parser.add_argument("--root", required=True, metavar="DIR", help="folder that contains the sequences")
@@ -115,10 +121,10 @@ def _need_toolkit() -> None:
         ) from error
 
 
-def _adapter(name: str, device: str) -> Any:
+def _adapter(tracker: str, device: str) -> Any:
     from roam_tracker.toolkits.got10k import RoamGot10k
 
-    return RoamGot10k(name, device)
+    return RoamGot10k(tracker, device)
 
 
 def _report(experiment: Any, trackers: list[str]) -> dict[str, dict[str, float]]:

@@ -24,7 +24,7 @@ from PIL import Image
 from roam_tracker.errors import ImageError, RoamError, RunError
 from roam_tracker.files import write_atomic
 from roam_tracker.toolkits.datasets import FolderOTB, PartialGOT10k
-from roam_tracker.toolkits.registry import Follower, check_name, create
+from roam_tracker.toolkits.registry import Follower, create, label
 
 Array = NDArray[np.float64]
 
@@ -32,15 +32,15 @@ Array = NDArray[np.float64]
 class RoamGot10k(Tracker):
     """A tracker of our registry as the toolkit wants it; made when the first frame is there."""
 
-    def __init__(self, name: str, device: str = "auto") -> None:
-        super().__init__(check_name(name), is_deterministic=True)
-        self.device = device
+    def __init__(self, tracker: str, device: str = "auto") -> None:
+        super().__init__(label(tracker), is_deterministic=True)
+        self.tracker, self.device = tracker, device
         self.follower: Follower | None = None
 
     def prepare(self) -> Follower:
         """The tracker itself, made at the first call."""
         if self.follower is None:
-            self.follower = create(self.name, self.device)
+            self.follower = create(self.tracker, self.device)
         return self.follower
 
     def init(self, image: Image.Image, box: Array) -> None:

@@ -6,11 +6,13 @@ hyphens and underscores. `trackers_ini` writes that file, so the two lists canno
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import check_box
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
@@ -69,9 +71,26 @@ def check_name(name: str) -> str:
     return name
 
 
-def create(name: str, device: str = "auto") -> Follower:
-    """A fresh tracker by its benchmark name; device: "auto", "cpu", "cuda", "cuda:1", ..."""
-    return TRACKERS[check_name(name)](device)
+def label(tracker: str) -> str:
+    """The name of a tracker's results: its own, or for a preset file (.toml) the file's without ending.
+
+    Raises ConfigError for an unknown tracker, and for a file that is no preset or takes a tracker's name.
+    """
+    if not tracker.endswith(".toml"):
+        return check_name(tracker)
+    load_preset(tracker)
+    if Path(tracker).stem in TRACKERS:
+        raise ConfigError(f"{tracker} would write its results as {Path(tracker).stem}'s. Rename the file.")
+    return Path(tracker).stem
+
+
+def create(tracker: str, device: str = "auto") -> Follower:
+    """A fresh tracker by its benchmark name, or ROAM with the settings of a preset file (.toml).
+
+    device: "auto", "cpu", "cuda", "cuda:1", ...
+    """
+    make = _roam(tracker) if tracker.endswith(".toml") else TRACKERS[check_name(tracker)]
+    return make(device)
 
 
 _INI_HEAD = """\
