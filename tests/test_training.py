@@ -5,7 +5,6 @@ import pytest
 import torch
 from PIL import Image
 
-from roam_tracker.core import backbone
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.response import ThetaShape
 from roam_tracker.errors import DataError
@@ -140,18 +139,3 @@ def test_folders_without_videos_or_with_missing_frames_are_named(tmp_path):
     (tmp_path / "cut" / "groundtruth.txt").write_text("1,2,3,4\n")
     with pytest.raises(DataError, match="has 1 rows for 0 frames"):
         find_videos(tmp_path)
-
-
-def test_a_patch_shows_the_mean_colour_outside_the_frame():
-    spec = backbone.backbone_spec("lite0")
-    frame = torch.full((20, 30, 3), 255, dtype=torch.uint8)
-    patch = backbone.crop(frame, torch.tensor([[0.0, 0.0]]), torch.tensor([20.0]), 41, spec)[0]
-    assert (patch[:, :19, :] == 0).all() and (patch[:, :, :19] == 0).all()
-    torch.testing.assert_close(patch[:, 22:, 22:], torch.ones(3, 19, 19))
-
-
-def test_a_patch_of_the_frames_own_size_is_the_frame():
-    spec = backbone.backbone_spec("lite0")
-    frame = torch.randint(0, 256, (41, 41, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    patch = backbone.crop(frame, torch.tensor([[20.5, 20.5]]), torch.tensor([41.0]), 41, spec)[0]
-    torch.testing.assert_close(patch, (frame.permute(2, 0, 1).float() - 127) / 128, atol=1e-4, rtol=0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import backbone, response
+from roam_tracker.core import backbone, response, search
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.optimizers import LstmOptimizer, OptimizerState
 from roam_tracker.core.response import ThetaShape
@@ -78,7 +78,7 @@ class Model:
     def features(self, frame: Tensor, centre_px: tuple[float, float], sides_px: list[float]) -> Tensor:
         """(n, K, M, M) feature maps of n squares of the frame around one centre."""
         centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
-        patches = backbone.crop(frame, centres, torch.tensor(sides_px), self.patch_px, self.spec)
+        patches = search.crop(frame, centres, torch.tensor(sides_px).repeat(2, 1).T, self.patch_px, self.spec)
         patches = patches.to(memory_format=torch.channels_last)
         return backbone.extract(self.spec, self.weights, patches)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roam_tracker.core import backbone
+from roam_tracker.core import backbone, search
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import DataError
@@ -90,8 +90,12 @@ def draw_clip(
         shift = rng.uniform(-limit, limit, 2) * side
         region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
         middle = np.array([[x + w / 2, y + h / 2]]) + shift
-        patch = backbone.crop(
-            _frame(video.frames[number]), torch.from_numpy(middle), torch.tensor([region]), size, spec
+        patch = search.crop(
+            _frame(video.frames[number]),
+            torch.from_numpy(middle),
+            torch.tensor([[region, region]]),
+            size,
+            spec,
         )
         per_px = size / region / spec.stride
         centre = (size - 1) / spec.stride / 2 - shift * per_px
