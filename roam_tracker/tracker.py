@@ -14,7 +14,9 @@ from roam_tracker.core import tracking
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.core.geometry import Boxes, check_box
 from roam_tracker.errors import ConfigError, ImageError, RoamError
-from roam_tracker.weights import load_weights
+from roam_tracker.recording import Recorder
+from roam_tracker.state_file import read_state, write_state
+from roam_tracker.weights import weights_for
 
 
 class RoamTracker:
@@ -26,41 +28,100 @@ class RoamTracker:
 
     preset: a shipped preset, the path of a TOML file, or a TrackerConfig
     device: "auto" (CUDA where there is some), "cpu", "cuda", "cuda:1", ...
+    record: a file for what the updates did, see recording.py; written by `write_recording`
 
     An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey and RGBA are converted.
     A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel.
     """
 
     def __init__(
-        self, preset: str | os.PathLike[str] | TrackerConfig = "default", device: str = "auto"
+        self,
+        preset: str | os.PathLike[str] | TrackerConfig = "default",
+        device: str = "auto",
+        record: str | os.PathLike[str] | None = None,
     ) -> None:
         self.config = preset if isinstance(preset, TrackerConfig) else load_preset(os.fspath(preset))
         self.device = _device(device)
         if self.device.type == "cpu":
             keep_large_blocks()
-        self.model = tracking.Model(self.config, load_weights(self.config.weights), self.device)
+        self.model = tracking.Model(self.config, weights_for(self.config), self.device)
         self.state: tracking.State | None = None
         self.score = 0.0
+        self.record = record
+        self.recording = None if record is None else Recorder()
 
     def init(self, image: Any, box: Any) -> None:
         """Start on `box`; a second call starts afresh. Raises ImageError, BoxError."""
         x, y, w, h = check_box(box)
-        self.state = tracking.start(self.model, self._frame(image), (x, y, w, h))
+        frame = self._frame(image)
+        if self.recording is not None:
+            self.recording.begin()
+        observe = None if self.recording is None else self.recording.observe
+        self.state = tracking.start(self.model, frame, (x, y, w, h), observe=observe)
         self.score = 1.0
 
-    def update(self, image: Any) -> Boxes:
+    def update(self, image: Any, truth: Any = None) -> Boxes:
         """The target's box in the next image, float64 (4,); `score` in [0, 1] tells how sure it is.
 
-        Raises ImageError, and RoamError when `init` was not called before.
+        truth: only for an oracle preset, which learns from true boxes: the target's box in this image,
+               without area or not finite where it is absent. The box returned is found without it.
+
+        Raises ImageError, BoxError, and RoamError when `init` was not called before.
         """
-        if self.state is None:
-            raise RoamError("The tracker has no target yet: call init(image, box) before update(image).")
-        self.state, box, score = tracking.step(self.model, self.state, self._frame(image))
+        state = self._target("update(image)")
+        box_to_learn = self._to_learn(truth)
+        observe = None if self.recording is None else self.recording.observe
+        self.state, box, score = tracking.step(
+            self.model, state, self._frame(image), truth=box_to_learn, observe=observe
+        )
         self.score = min(max(score, 0.0), 1.0)
         return np.array(box)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the target to a file from which `load` goes on. Raises RunError when the disk refuses."""
+        write_state(path, self.model, self._target("save(path)"), self.score)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Go on with a saved target; the boxes to come are those that would have come without the break.
+
+        Raises InputError for a damaged file, and for one of another preset or other weights.
+        """
+        self.state, self.score = read_state(path, self.model)
+
+    def write_recording(self) -> None:
+        """Write to the `record` file what the updates did so far; nothing happens without one."""
+        if self.recording is not None and self.record is not None:
+            self.recording.write(self.record)
+
+    def _target(self, wanted: str) -> tracking.State:
+        if self.state is None:
+            raise RoamError(f"The tracker has no target yet: call init(image, box) before {wanted}.")
+        return self.state
+
+    def _to_learn(self, truth: Any) -> tracking.Box | None:
+        """The true box to learn from; None for the tracker's own estimate."""
+        if (truth is not None) != self.config.oracle:
+            raise RoamError(
+                "An oracle preset needs the true box of every frame: update(image, truth=box)."
+                if self.config.oracle
+                else "Only an oracle preset may see true boxes. Leave out `truth` or choose such a preset."
+            )
+        if truth is None or _absent(truth):
+            return None
+        x, y, w, h = (float(value) for value in check_box(truth))
+        return x, y, w, h
+
     def _frame(self, image: Any) -> torch.Tensor:
         return torch.from_numpy(to_rgb(image)).to(self.device)
+
+
+def _absent(box: Any) -> bool:
+    """Whether a box of an annotation says that there is no target: not finite, or without area."""
+    try:
+        values = np.asarray(box, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return values.shape == (4,) and not (np.isfinite(values).all() and (values[2:] > 0).all())
 
 
 def to_rgb(image: Any) -> NDArray[np.uint8]:

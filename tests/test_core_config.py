@@ -51,3 +51,17 @@ def test_a_wrong_setting_is_refused_by_name(tmp_path, text, told):
 def test_a_missing_preset_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"gone\.toml does not exist"):
         load_preset(tmp_path / "gone.toml")
+
+
+def test_a_preset_that_extends_another_states_only_the_difference(tmp_path):
+    config = load_preset(write(tmp_path, 'extends = "default"\noracle = true\n[update]\nsteps = 1'))
+    default = load_preset("default")
+    assert config.update.steps == 1 and config.oracle
+    assert config.update.guard_halvings == default.update.guard_halvings and config.model == default.model
+
+
+def test_a_preset_that_extends_itself_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(f'extends = "{path}"')
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_preset(path)

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -32,7 +33,7 @@ def test_label_between_two_cells_gives_both_the_same_value():
 def test_correlation_through_the_fourier_domain_equals_the_direct_one(size):
     generator = torch.Generator().manual_seed(1)
     maps = torch.randn(2, 4, 15, 15, generator=generator, dtype=torch.float64)
-    filters = torch.randn(1, 4, *size, generator=generator, dtype=torch.float64)
+    filters = torch.randn(3, 4, *size, generator=generator, dtype=torch.float64)
     torch.testing.assert_close(response.correlate(maps, filters), response.correlate_directly(maps, filters))
 
 
@@ -117,3 +118,47 @@ def test_gradient_of_the_update_loss_agrees_with_finite_differences():
         after = response.update_loss(theta + step, SMALL, features, labels, "energy")
         before = response.update_loss(theta - step, SMALL, features, labels, "energy")
         assert gradient[index].item() == pytest.approx(((after - before) / 2e-5).item(), rel=1e-5)
+
+
+def test_theta_with_a_box_branch_has_eight_groups_and_two_branches():
+    shape = dataclasses.replace(SMALL, box=True)
+    # 3*2 + 2 + 2*15 + 1, and the same with four filters and biases: 6 + 2 + 120 + 4
+    assert shape.group_sizes == (6, 2, 30, 1, 6, 2, 120, 4) and shape.count == 171
+    theta = random_theta(shape)
+    features = torch.randn(2, 3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    torch.testing.assert_close(
+        response.respond(theta, shape, features), response.respond(theta[:39], SMALL, features)
+    )
+    assert response.regress(theta, shape, features).shape == (2, 4, 7, 7)
+
+
+def test_a_filter_resized_in_the_forward_pass_equals_one_resized_before():
+    grown = ThetaShape(channels=3, reduced=2, height=9, width=7)
+    theta = random_theta(SMALL)
+    features = torch.randn(1, 3, 11, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    forward = response.respond(theta, dataclasses.replace(SMALL, applied=(9, 7)), features)
+    before = response.respond(response.resize(theta, SMALL, grown, keep_gain=False), grown, features)
+    torch.testing.assert_close(forward, before)
+
+
+def test_box_targets_of_a_cell_lead_from_its_anchor_to_the_target():
+    # target at (4, 3), 4 x 2 cells; anchors of 2 x 2 cells; by hand for the cell in column 3, row 1
+    centre, size, anchor = torch.tensor([[4.0, 3.0]]), torch.tensor([[4.0, 2.0]]), torch.tensor([[2.0, 2.0]])
+    targets = response.box_targets(centre, size, anchor, 9, positives=3)
+    assert targets.boxes[0, :, 1, 3].tolist() == pytest.approx([0.5, 1.0, math.log(2), 0.0])
+    # anchors inside the target overlap it by 4 / 8: those of columns 3, 4 and 5 in row 3
+    assert targets.positive[0].nonzero().tolist() == [[3, 3], [3, 4], [3, 5]]
+
+
+def test_a_box_branch_that_is_right_adds_no_loss():
+    shape = ThetaShape(channels=1, reduced=1, height=1, width=1, box=True)
+    theta = torch.zeros(shape.count)
+    centre = size = anchor = torch.tensor([[2.0, 2.0]])
+    labels = response.gaussian_labels(centre, size, 5, 20.0)
+    targets = response.box_targets(centre, size, anchor, 5, positives=1)
+    features = torch.zeros(1, 1, 5, 5)
+    plain = response.update_loss(theta, shape, features, labels, "mean")
+    assert response.update_loss(theta, shape, features, labels, "mean", targets) == plain
+    theta[-1] = 3.0  # the bias of log height: smooth L1 of 3 is 2.5
+    off = response.update_loss(theta, shape, features, labels, "mean", targets) - plain
+    assert off.item() == pytest.approx(2.5)

@@ -95,15 +95,15 @@ def test_a_guarded_step_never_raises_the_loss_of_its_batch(moving_square):
     state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
     for frame in frames[1:5]:
         state, _, _ = tracking.step(model, state, torch.from_numpy(frame))
-    features, labels = tracking._batch(model, state.memory)
+    batch = tracking._batch(model, state.memory)
 
     def loss(state):
-        return tracking.response.update_loss(state.theta, state.shape, features, labels, "energy").item()
+        return tracking.response.update_loss(state.theta, state.shape, *batch).item()
 
-    guarded = tracking._guarded_step(model, state, features, labels)
+    guarded = tracking._guarded_step(model, state, batch)
     assert loss(guarded) <= loss(state)
     model.config = with_update(guard_halvings=0)
-    assert loss(tracking._guarded_step(model, state, features, labels)) > loss(state)
+    assert loss(tracking._guarded_step(model, state, batch)) > loss(state)
 
 
 def test_a_target_that_leaves_the_frame_keeps_a_finite_box_near_it(moving_square):

@@ -2,13 +2,16 @@
 
 import configparser
 import importlib.resources
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from roam_tracker.errors import BoxError, ConfigError
+from roam_tracker.core.config import load_preset
+from roam_tracker.errors import BoxError, ConfigError, WeightsError
+from roam_tracker.toolkits import registry
 from roam_tracker.toolkits.registry import TRACKERS, create, label, trackers_ini
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +41,34 @@ def test_the_registry_of_the_vot_toolkit_lists_exactly_our_trackers():
     parser.read_string(trackers_ini())
     assert parser.sections() == list(TRACKERS)
     assert all("main(['" + name + "'])" in parser[name]["command"] for name in TRACKERS)
+
+
+def test_the_papers_trackers_have_their_names_and_presets():
+    figure_6 = {
+        "ROAM",
+        "SGD",
+        "ROAM-wo-RFS",
+        "SGD-Oracle",
+        "ROAM-Oracle",
+        "ROAM-GRU",
+        "ROAM-FC",
+        "ROAM-ConstLR",
+    }
+    assert set(TRACKERS) == figure_6 | {"MetaTracker", "ROAM-VGG", "ROAMpp", "Static"}
+    for name, preset in registry._VARIANTS.items():
+        assert load_preset(preset).oracle == name.endswith("-Oracle")
+
+
+def test_every_tracker_has_a_name_that_the_vot_toolkit_takes():
+    # it refuses an identifier with other characters than these
+    assert all(re.fullmatch("[a-zA-Z0-9_-]+", name) for name in TRACKERS)
+
+
+def test_a_tracker_whose_weights_do_not_come_with_the_package_says_so(tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text('weights = "gone"')
+    with pytest.raises(WeightsError, match=r"No weights named 'gone' come with roam-tracker\. Train some"):
+        create(str(mine), "cpu")
 
 
 def test_neither_torch_nor_a_toolkit_is_imported_for_the_static_tracker():

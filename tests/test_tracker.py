@@ -1,13 +1,26 @@
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import roam_tracker
 from roam_tracker import RoamTracker
-from roam_tracker.errors import BoxError, ConfigError, ImageError, RoamError, WeightsError
+from roam_tracker.core.config import load_preset
+from roam_tracker.errors import (
+    BoxError,
+    ConfigError,
+    ImageError,
+    InputError,
+    RoamError,
+    RunError,
+    WeightsError,
+)
 from roam_tracker.tracker import to_rgb
 from roam_tracker.weights import load_weights
 
+ORACLE = dataclasses.replace(load_preset("default"), oracle=True)
 RGB = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 
 
@@ -87,3 +100,147 @@ def test_the_package_has_a_version_and_no_other_attributes():
     assert roam_tracker.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="nothing"):
         _ = roam_tracker.nothing
+
+
+def started(moving_square, preset="default", frames=0, truth=None):
+    """A tracker after so many updates."""
+    images, boxes = moving_square
+    tracker = RoamTracker(preset, device="cpu")
+    tracker.init(images[0], boxes[0])
+    for k in range(1, frames + 1):
+        tracker.update(images[k], None if truth is None else truth[k])
+    return tracker
+
+
+@pytest.mark.parametrize("saved_at", [0, 4, 5, 7])
+def test_a_saved_target_goes_on_byte_for_byte(moving_square, tmp_path, saved_at):
+    images = moving_square[0]
+    tracker = started(moving_square, frames=saved_at)
+    tracker.save(tmp_path / "target.safetensors")
+    other = RoamTracker(device="cpu")
+    other.load(tmp_path / "target.safetensors")
+    assert other.score == tracker.score
+    for image in images[saved_at + 1 : 17]:
+        assert tracker.update(image).tobytes() == other.update(image).tobytes()
+        assert tracker.score == other.score
+    assert tracker.state.theta.numpy().tobytes() == other.state.theta.numpy().tobytes()
+
+
+def test_a_loaded_target_equals_the_saved_one_in_every_part(moving_square, tmp_path):
+    def parts(value):
+        if dataclasses.is_dataclass(value):
+            return [part for field in dataclasses.fields(value) for part in parts(getattr(value, field.name))]
+        if isinstance(value, tuple):
+            return [len(value), *(part for entry in value for part in parts(entry))]
+        if hasattr(value, "stride"):
+            return [value.dtype, value.stride(), value.contiguous().numpy().tobytes()]
+        return [type(value), value]
+
+    tracker = started(moving_square, frames=6)
+    tracker.save(tmp_path / "target")
+    state = tracker.state
+    tracker.load(tmp_path / "target")
+    assert state is not tracker.state
+    assert parts(state) == parts(tracker.state)
+
+
+def test_a_target_of_another_preset_or_other_weights_is_refused(moving_square, tmp_path):
+    started(moving_square).save(tmp_path / "target")
+    config = load_preset("default")
+    other = dataclasses.replace(config, update=dataclasses.replace(config.update, steps=3))
+    with pytest.raises(InputError, match="another preset or other weights"):
+        RoamTracker(other, device="cpu").load(tmp_path / "target")
+    changed = RoamTracker(device="cpu")
+    changed.model.weights["theta0"] = changed.model.weights["theta0"] * 2
+    with pytest.raises(InputError, match="another preset or other weights"):
+        changed.load(tmp_path / "target")
+
+
+def test_where_the_weights_lie_does_not_matter_for_a_saved_target(moving_square, tmp_path):
+    import roam_tracker.weights as shipped
+
+    content = (Path(shipped.__file__).parent / "default.safetensors").read_bytes()
+    (tmp_path / "mine.safetensors").write_bytes(content)
+    started(moving_square).save(tmp_path / "target")
+    moved = dataclasses.replace(load_preset("default"), weights=str(tmp_path / "mine.safetensors"))
+    RoamTracker(moved, device="cpu").load(tmp_path / "target")
+
+
+def test_a_damaged_or_absent_state_file_is_named(moving_square, tmp_path):
+    tracker = started(moving_square)
+    tracker.save(tmp_path / "target")
+    content = (tmp_path / "target").read_bytes()
+    before = tracker.state
+    for damaged in (b"", content[:100], content[:-9], b"no tensors at all"):
+        (tmp_path / "target").write_bytes(damaged)
+        with pytest.raises(InputError, match="target is no whole state file"):
+            tracker.load(tmp_path / "target")
+    with pytest.raises(InputError, match="gone cannot be read: No such file"):
+        tracker.load(tmp_path / "gone")
+    weights = Path(roam_tracker.__file__).parent / "weights/default.safetensors"
+    with pytest.raises(InputError, match=r"default\.safetensors is no whole state file"):
+        tracker.load(weights)
+    assert tracker.state is before  # a refused file leaves the target alone
+
+
+def test_saving_before_init_says_what_to_do_and_a_failed_save_names_the_file(moving_square, tmp_path):
+    with pytest.raises(RoamError, match="call init"):
+        RoamTracker(device="cpu").save(tmp_path / "target")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="target could not be written"):
+        started(moving_square).save(tmp_path / "file" / "target")
+
+
+def test_an_oracle_told_its_own_boxes_tracks_as_the_normal_tracker(moving_square):
+    images = moving_square[0]
+    normal, oracle = (started(moving_square, preset) for preset in ("default", ORACLE))
+    for image in images[1:12]:
+        own = normal.update(image)
+        # float64 round trips through corner and centre may move the label by a last bit
+        twin = oracle.update(image, truth=own)
+        np.testing.assert_allclose(own, twin, atol=1e-3)
+
+
+def test_truth_changes_no_box_before_the_first_update_and_every_model_after_it(moving_square):
+    images, boxes = moving_square
+    away = boxes + np.array([9, -7, 0, 0])
+    normal, oracle = started(moving_square), started(moving_square, ORACLE)
+    for k in range(1, 6):
+        assert normal.update(images[k]).tobytes() == oracle.update(images[k], truth=away[k]).tobytes()
+    assert not np.array_equal(normal.state.theta, oracle.state.theta)
+
+
+def test_an_oracles_samples_are_labelled_with_the_truth(moving_square):
+    images, boxes = moving_square
+    oracle = started(moving_square, ORACLE)
+    before = oracle.state
+    oracle.update(images[1], truth=boxes[1])
+    sample, model = oracle.state.memory[-1], oracle.model
+    side = model.region_side(before.size_px)
+    x, y, w, h = boxes[1]
+    middle = (model.map_size - 1) / 2
+    assert sample.centre_cells[0] == pytest.approx(
+        middle + model.cells(x + w / 2 - before.centre_px[0], side)
+    )
+    assert sample.centre_cells[1] == pytest.approx(
+        middle + model.cells(y + h / 2 - before.centre_px[1], side)
+    )
+    assert sample.size_cells == pytest.approx((model.cells(w, side), model.cells(h, side)))
+
+
+@pytest.mark.parametrize("absent", [[np.nan] * 4, [0, 0, 0, 0], [3, 4, 0, 9], [np.inf, 0, 3, 3]])
+def test_where_the_target_is_absent_an_oracle_learns_from_its_own_box(moving_square, absent):
+    images = moving_square[0]
+    normal, oracle = started(moving_square), started(moving_square, ORACLE)
+    for k in range(1, 7):
+        assert normal.update(images[k]).tobytes() == oracle.update(images[k], truth=absent).tobytes()
+
+
+def test_truth_is_required_of_an_oracle_preset_and_refused_by_any_other(moving_square):
+    image = moving_square[0][1]
+    with pytest.raises(RoamError, match=r"needs the true box of every frame: update\(image, truth=box\)"):
+        started(moving_square, ORACLE).update(image)
+    with pytest.raises(RoamError, match="Only an oracle preset may see true boxes"):
+        started(moving_square).update(image, truth=(1, 2, 3, 4))
+    with pytest.raises(BoxError, match="four numbers"):
+        started(moving_square, ORACLE).update(image, truth=(1, 2, 3))

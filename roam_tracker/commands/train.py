@@ -5,6 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, InputError
 from roam_tracker.files import nearest
@@ -15,6 +16,7 @@ from roam_tracker.training.loop import save_trained, train
 from roam_tracker.training.validation import mean_overlaps
 from roam_tracker.version import __version__
 from roam_tracker.weights import load_weights
+from roam_tracker.weights.backbones import load_backbone
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--videos", type=Path, required=True, help="folder of <video>/groundtruth.txt and its frames"
     )
-    parser.add_argument("--trunk", required=True, help="safetensors file of the ImageNet backbone")
+    parser.add_argument(
+        "--trunk", help="file with the backbone's tensors (default: the shipped one, or as roam fetch says)"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, help="weights file to write (.safetensors); a .csv beside it"
     )
@@ -55,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
         if name not in names:
             raise InputError(f"--hold-back: no video {name!r} in {args.videos}; {nearest(name, names)}")
     held = [video for video in videos if video.name in args.hold_back]
-    trunk = load_weights(args.trunk)
+    published = backbone_spec(config.model.backbone).file is not None
+    backbone = config.model.backbone
+    trunk = load_backbone(backbone, args.trunk) if published else load_weights(args.trunk or "default")
     trained = train(config, training, [v for v in videos if v not in held], trunk, print)
     metadata = {
         "version": __version__,

@@ -1,13 +1,17 @@
 """Image patch to feature map: networks as data, one function that runs them.
 
 A spec lists the layers; the weights are a dictionary of tensors `<layer>.weight` and
-`<layer>.bias`. All convolutions pad by half their kernel, so with a patch of side
-`patch_size(...)`, which is 1 more than a multiple of the stride, feature cell (0, 0) looks at the
-patch's first pixel, the last cell at its last one, and the centre of the map is the patch's centre.
+`<layer>.bias`. All convolutions pad by half their kernel, so with a patch of side `patch_size(...)`
+the centre of the map, (map_size - 1) / 2 in cells, is the patch's centre:
+
+    strided convolutions  the side is 1 more than a multiple of the stride; cell (0, 0) looks at the
+                          patch's first pixel, the last cell at its last one
+    pools                 the side is an odd multiple of the stride; cell i looks at its own pixels
+                          stride*i .. stride*i + stride - 1. Odd, so that a cell lies at the centre.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +25,12 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One convolution (bias included) and what follows it."""
+    """One convolution (bias included) and what follows it, or one pool, which has no weights."""
 
     name: str
     stride: int = 1
-    activation: str = "none"  # none, relu6
+    activation: str = "none"  # none, relu, relu6
+    kind: str = "conv"  # conv; pool: the largest of each 2x2 cells, stride 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +42,88 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """Where weights are published, and the file's SHA-256 in hex: whole, or its published beginning."""
+
+    url: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, the last part of the URL."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class BackboneSpec:
     """A feature extractor: its layers, its preprocessing (pixel - mean) / std in RGB, its origin."""
 
     blocks: tuple[Block, ...]
     stride: int  # px of the patch per feature cell
     channels: int
-    mean: tuple[float, float, float]
+    mean: tuple[float, float, float]  # of pixels in 0..255
     std: tuple[float, float, float]
+    # root mean square of the features of 24 photographs (BSDS500, the central square of each at
+    # 350 px); None: not measured
+    feature_rms: float | None
     source: str
     licence: str
+    file: PublishedFile | None = None  # None: the tensors come with the tracker's own weights
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers in the order in which they run."""
+        return tuple(layer for block in self.blocks for layer in block.layers)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether pools make the stride."""
+        return any(layer.kind == "pool" for layer in self.layers)
 
 
 def _inverted(name: str, stride: int, *, expand: bool = True, residual: bool = False) -> Block:
     first = (Layer(f"{name}.expand", activation="relu6"),) if expand else ()
     return Block((*first, Layer(f"{name}.depthwise", stride, "relu6"), Layer(f"{name}.project")), residual)
 
+
+def _vgg16(convolutions: int) -> tuple[Block, ...]:
+    """The first convolutions of VGG-16, each with its ReLU, and of its pools the first two only."""
+    names = [f"conv{group}_{k + 1}" for group, count in enumerate((2, 2, 3, 3, 3), 1) for k in range(count)]
+    layers = []
+    for name in names[:convolutions]:
+        layers.append(Layer(name, activation="relu"))
+        if name in ("conv1_2", "conv2_2"):
+            layers.append(Layer(f"pool{name[4]}", stride=2, kind="pool"))
+    return (Block(tuple(layers)),)
+
+
+# The paper's "first 12 convolution layers" are conv1_1 to conv5_2, rectified. Values of the original
+# (Caffe) training: pixels in 0..255 minus the mean, no division.
+_VGG16 = BackboneSpec(
+    blocks=_vgg16(12),
+    stride=4,
+    channels=512,
+    mean=(123.68, 116.779, 103.939),
+    std=(1.0, 1.0, 1.0),
+    feature_rms=9.1,
+    source="VGG-16 of the Visual Geometry Group, Oxford, trained on ImageNet (arXiv:1409.1556)",
+    licence="CC-BY-4.0",
+    file=PublishedFile(
+        "https://download.pytorch.org/models/vgg16_features-amdegroot-88682ab5.pth", "88682ab5"
+    ),
+)
+_VGG16_TORCHVISION = replace(
+    _VGG16,
+    mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
+    std=(0.229 * 255, 0.224 * 255, 0.225 * 255),
+    feature_rms=None,
+    source="VGG-16 as torchvision trained it on ImageNet",
+    licence="BSD-3-Clause",
+    file=PublishedFile(
+        "https://download.pytorch.org/models/vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    ),
+)
 
 BACKBONES = {
     # Blocks 0-4, then a 1x1 layer that whitens the 40 channels with fixed statistics of the
@@ -71,9 +142,14 @@ BACKBONES = {
         channels=40,
         mean=(127.0, 127.0, 127.0),
         std=(128.0, 128.0, 128.0),
+        feature_rms=1.7,
         source="EfficientNet-Lite0, trained on ImageNet, batch norms folded",
         licence="Apache-2.0",
     ),
+    "vgg16": _VGG16,
+    "vgg16-conv4_3": replace(_VGG16, blocks=_vgg16(10), feature_rms=39.5),
+    "vgg16-torchvision": _VGG16_TORCHVISION,
+    "vgg16-torchvision-conv4_3": replace(_VGG16_TORCHVISION, blocks=_vgg16(10)),
 }
 
 
@@ -86,19 +162,29 @@ def backbone_spec(name: str) -> BackboneSpec:
 
 def patch_size(spec: BackboneSpec, side_px: float) -> int:
     """The side in px nearest to `side_px` at which the map's cells are centred on the patch."""
+    if spec.pooled:
+        return spec.stride * (2 * max(1, round((side_px / spec.stride - 1) / 2)) + 1)
     return spec.stride * max(2, round(side_px / spec.stride)) + 1
+
+
+def map_size(spec: BackboneSpec, patch_px: int) -> int:
+    """Feature cells along a side of the map of a patch with `patch_px` px along its side."""
+    return patch_px // spec.stride if spec.pooled else (patch_px - 1) // spec.stride + 1
 
 
 def extract(spec: BackboneSpec, weights: Weights, patches: Tensor) -> Tensor:
     """Feature maps of normalised patches.
 
     patches: (n, 3, S, S) float, RGB, as `crop` returns them; S from `patch_size`
-    returns: (n, channels, M, M) float with M = (S - 1) / stride + 1
+    returns: (n, channels, M, M) float with M = map_size(spec, S)
     """
     x = patches
     for block in spec.blocks:
         entry = x
         for layer in block.layers:
+            if layer.kind == "pool":
+                x = F.max_pool2d(x, 2)
+                continue
             try:
                 kernel, bias = weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]
             except KeyError as error:
@@ -108,5 +194,7 @@ def extract(spec: BackboneSpec, weights: Weights, patches: Tensor) -> Tensor:
             )
             if layer.activation == "relu6":
                 x = F.relu6(x, inplace=not torch.is_grad_enabled())
+            elif layer.activation == "relu":
+                x = F.relu(x, inplace=not torch.is_grad_enabled())
         x = x + entry if block.residual else x
     return x

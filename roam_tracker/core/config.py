@@ -46,6 +46,11 @@ class ModelConfig:
     keep_gain: bool = False  # divide a resized filter by the growth of its area
     label_alpha: float = 20.0  # alpha of eq. (2)
     loss: str = "masked"  # what ||.||^2 of eq. (1) sums and divides by: masked, energy, sum, mean (F)
+    resize: str = (
+        "start"  # resize the filter once, at the start, or in every forward pass: start, forward (N)
+    )
+    box_branch: bool = False  # a second branch that regresses the box from every cell (release family)
+    box_positives: int = 32  # cells of a frame, by overlap of their anchor, that learn the box
 
     def __post_init__(self) -> None:
         _require(
@@ -59,30 +64,50 @@ class ModelConfig:
         _require(self.label_alpha > 0, f"model.label_alpha must be > 0, got {self.label_alpha}.")
         losses = ("masked", "energy", "sum", "mean")
         _require(self.loss in losses, f"model.loss {self.loss!r} is unknown; {nearest(self.loss, losses)}")
+        _require(
+            self.resize in ("start", "forward"), f"model.resize must be start or forward, got {self.resize}."
+        )
+        _require(self.box_positives >= 1, f"model.box_positives must be >= 1, got {self.box_positives}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:
-    """The rule that turns gradients into rates (eqs. 3-5)."""
+    """The rule that turns gradients into rates (eqs. 3-5) and its variants (section 6.2)."""
 
-    kind: str = "lstm"
+    kind: str = "lstm"  # lstm, gru, fc (no recurrence), constant (learned, element-wise), sgd
     hidden: int = 20
     layers: int = 2
+    gradient_input: str = (
+        "log_sign"  # two columns: size as logarithm, and sign; raw: one column, as in eq. (4)
+    )
     log_rate_input: bool = False  # feed the logarithm of the previous rate; raw rates are ~1e-6 (A)
     log_loss_input: bool = False
-    group_bias: bool = False  # one output bias for each of the four parameter groups instead of one
+    normalise_inputs: bool = False  # divide each input column by its root mean square over the coordinates
+    group_bias: bool = False  # one output bias for each parameter group instead of one
     output_bias: float = -10.0  # where training starts it: sigmoid(-10) = 4.5e-5 (A)
+    sgd_rates: tuple[float, ...] = (7e-6,)  # of sgd: one, or one for each parameter group
 
     def __post_init__(self) -> None:
-        kinds = ("lstm",)
+        kinds = ("lstm", "gru", "fc", "constant", "sgd")
         _require(self.kind in kinds, f"optimizer.kind {self.kind!r} is unknown; {nearest(self.kind, kinds)}")
         _require(self.hidden >= 1 and self.layers >= 1, "optimizer.hidden and optimizer.layers must be >= 1.")
+        _require(
+            self.gradient_input in ("log_sign", "raw"),
+            f"optimizer.gradient_input must be log_sign or raw, got {self.gradient_input}.",
+        )
+        _require(
+            len(self.sgd_rates) in (1, 4, 8) and all(rate >= 0 for rate in self.sgd_rates),
+            f"optimizer.sgd_rates must be one rate or one for each group (4, 8), got {list(self.sgd_rates)}.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConfig:
     """When and on what the model is updated (section 4, Model Updating)."""
 
+    first_scales: tuple[float, ...] = (1.0,)  # crops of the first frame: each scale with each aspect ratio
+    first_ratios: tuple[float, ...] = (1.0,)
+    first_steps: int = 1  # gradient steps with lambda(0) on the first frame
     every_frames: int = 5  # tau
     samples: int = 5  # n of eq. (6)
     steps: int = 2
@@ -92,7 +117,13 @@ class UpdateConfig:
     miss_ratio: float = 0.0  # a frame whose peak is below this share of the first peak is not kept
 
     def __post_init__(self) -> None:
-        for name in ("every_frames", "samples", "memory_frames"):
+        for name in ("first_scales", "first_ratios"):
+            values = getattr(self, name)
+            _require(
+                len(values) >= 1 and all(value > 0 for value in values),
+                f"update.{name} must be positive numbers, got {list(values)}.",
+            )
+        for name in ("first_steps", "every_frames", "samples", "memory_frames"):
             _require(getattr(self, name) >= 1, f"update.{name} must be >= 1, got {getattr(self, name)}.")
         _require(self.steps >= 0, f"update.steps must be >= 0, got {self.steps}.")
         _require(self.guard_halvings >= 0, f"update.guard_halvings must be >= 0, got {self.guard_halvings}.")
@@ -111,6 +142,11 @@ class BoxConfig:
     size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
     subcell: bool = False  # refine the peak by a parabola through its neighbours
     min_side_px: float = 4.0
+    size_penalty: float = 0.0  # k of exp(-k (ds dr - 1)) on a cell whose box changes scale and ratio (branch)
+    reliable_ratio: float = (
+        0.0  # after a miss the wide motion map stays until the peak is this share of the first
+    )
+    loose_sigma: float = 1.58  # std of the wide motion map, used while drifting
 
     def __post_init__(self) -> None:
         _require(self.motion_sigma > 0, f"box.motion_sigma must be > 0, got {self.motion_sigma}.")
@@ -127,6 +163,7 @@ class TrackerConfig:
     """One preset: all settings, and the weights they were trained with."""
 
     weights: str = "default"  # a name of a shipped file, or a path
+    oracle: bool = False  # label the samples of updates with the true boxes (section 6.2)
     search: SearchConfig = field(default_factory=SearchConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -145,9 +182,16 @@ def preset_names() -> list[str]:
 def load_preset(preset: str | Path) -> TrackerConfig:
     """Read a preset by its name, or any TOML file by its path (ending in .toml).
 
+    A file may begin with `extends = "NAME"` and then states only what differs from that preset.
     Raises ConfigError for an unknown preset, an unknown key (naming the nearest known one), a value
     of the wrong type or outside its range.
     """
+    config: TrackerConfig = _build(TrackerConfig, _read(preset, ()), f"preset {preset}")
+    return config
+
+
+def _read(preset: str | Path, extended_by: tuple[str, ...]) -> dict[str, Any]:
+    _require(str(preset) not in extended_by, f"Preset {preset} extends itself.")
     if str(preset).endswith(".toml"):
         path = Path(preset)
         _require(path.is_file(), f"Preset file {path} does not exist.")
@@ -155,14 +199,19 @@ def load_preset(preset: str | Path) -> TrackerConfig:
     else:
         names = preset_names()
         _require(str(preset) in names, f"Preset {str(preset)!r} is unknown; {nearest(str(preset), names)}")
-        text = (
-            resources.files("roam_tracker").joinpath("presets", f"{preset}.toml").read_text(encoding="utf-8")
-        )
+        file = resources.files("roam_tracker").joinpath("presets", f"{preset}.toml")
+        text = file.read_text(encoding="utf-8")
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"Preset {preset} is not valid TOML: {error}.") from None
-    return _build(TrackerConfig, table, f"preset {preset}")
+    if "extends" not in table:
+        return table
+    base = _read(str(table.pop("extends")), (*extended_by, str(preset)))
+    for key, value in table.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        base[key] = {**base[key], **value} if both else value
+    return base
 
 
 def _build(kind: type[Any], table: dict[str, Any], where: str) -> Any:

@@ -1,10 +1,11 @@
 """The response model as pure functions of one flat parameter vector theta (eqs. 1, 2, 6).
 
-theta lists, in this order, the four groups
+theta lists, in this order, the four groups of the response branch
     0  reduction weight  (C, K, 1, 1)      K feature channels -> C reduced channels
     1  reduction bias    (C,)
     2  response filter   (1, C, h, w)      h x w follows the target's size, both odd
     3  response bias     (1,)
+and, for a model with a box branch, the same four (4-7) with a box filter (4, C, h, w).
 """
 
 import math
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GROUPS = ("reduction weight", "reduction bias", "response filter", "response bias")
+Branch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,15 @@ class ThetaShape:
     reduced: int
     height: int
     width: int
+    box: bool = False
+    applied: tuple[int, int] | None = None  # (h, w) to which filters are resized in every forward pass
 
     @property
-    def group_sizes(self) -> tuple[int, int, int, int]:
-        """Coordinates of each group."""
-        return self.channels * self.reduced, self.reduced, self.reduced * self.height * self.width, 1
+    def group_sizes(self) -> tuple[int, ...]:
+        """Coordinates of each group, 4 or 8 groups."""
+        area = self.reduced * self.height * self.width
+        response = (self.channels * self.reduced, self.reduced, area, 1)
+        return (*response, *response[:2], 4 * area, 4) if self.box else response
 
     @property
     def count(self) -> int:
@@ -37,19 +42,28 @@ class ThetaShape:
         return sum(self.group_sizes)
 
     def groups(self, device: torch.device | str = "cpu") -> Tensor:
-        """(count,) int64: the group, 0 to 3, of each coordinate."""
+        """(count,) int64: the group, from 0, of each coordinate."""
         sizes = torch.tensor(self.group_sizes, device=device)
-        return torch.repeat_interleave(torch.arange(4, device=device), sizes)
+        return torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)
 
-    def split(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The four groups as convolution weights and biases (views of theta)."""
-        reduction, reduction_bias, filters, bias = theta.split(self.group_sizes)
-        return (
-            reduction.view(self.reduced, self.channels, 1, 1),
-            reduction_bias,
-            filters.view(1, self.reduced, self.height, self.width),
-            bias,
-        )
+    def split(self, theta: Tensor) -> Branch:
+        """The response branch as convolution weights and biases (views of theta)."""
+        return self.branches(theta)[0]
+
+    def branches(self, theta: Tensor) -> list[Branch]:
+        """The response branch, and the box branch where there is one."""
+        parts = theta.split(self.group_sizes)
+        return [
+            (
+                reduction.view(self.reduced, self.channels, 1, 1),
+                reduction_bias,
+                filters.view(-1, self.reduced, self.height, self.width),
+                bias,
+            )
+            for reduction, reduction_bias, filters, bias in (
+                parts[k : k + 4] for k in range(0, len(parts), 4)
+            )
+        ]
 
 
 def filter_size(size_cells: tuple[float, float], factor: float, limit: int) -> tuple[int, int]:
@@ -70,13 +84,21 @@ def resize(theta: Tensor, canonical: ThetaShape, shape: ThetaShape, *, keep_gain
     reaches `theta`. With `keep_gain` the filter is divided by the growth of its area, so that the
     response to a uniform target keeps its size.
     """
-    reduction, reduction_bias, filters, bias = canonical.split(theta)
-    if (canonical.height, canonical.width) != (shape.height, shape.width):
-        size = (shape.height, shape.width)
-        filters = F.interpolate(filters, size=size, mode="bilinear", align_corners=True)
-        if keep_gain:
-            filters = filters * (canonical.height * canonical.width / (shape.height * shape.width))
-    return torch.cat([reduction.flatten(), reduction_bias, filters.flatten(), bias])
+    if (canonical.height, canonical.width) == (shape.height, shape.width):
+        return theta
+    size = (shape.height, shape.width)
+    gain = canonical.height * canonical.width / (shape.height * shape.width) if keep_gain else 1.0
+    return torch.cat(
+        [
+            part.flatten()
+            for reduction, reduction_bias, filters, bias in canonical.branches(theta)
+            for part in (reduction, reduction_bias, _resize_filter(filters, size) * gain, bias)
+        ]
+    )
+
+
+def _resize_filter(filters: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(filters, size=size, mode="bilinear", align_corners=True)
 
 
 def respond(theta: Tensor, shape: ThetaShape, features: Tensor) -> Tensor:
@@ -84,12 +106,27 @@ def respond(theta: Tensor, shape: ThetaShape, features: Tensor) -> Tensor:
 
     features: (n, K, M, M); returns (n, M, M)
     """
-    reduction, reduction_bias, filters, bias = shape.split(theta)
-    return correlate(F.conv2d(features, reduction, reduction_bias), filters) + bias
+    return _forward(shape.split(theta), shape, features)[:, 0]
+
+
+def regress(theta: Tensor, shape: ThetaShape, features: Tensor) -> Tensor:
+    """The box branch: from each cell the box (tx, ty, tw, th) relative to the cell's anchor.
+
+    features: (n, K, M, M); returns (n, 4, M, M), see `box_targets`
+    """
+    return _forward(shape.branches(theta)[1], shape, features)
+
+
+def _forward(branch: Branch, shape: ThetaShape, features: Tensor) -> Tensor:
+    reduction, reduction_bias, filters, bias = branch
+    if shape.applied is not None:
+        filters = _resize_filter(filters, shape.applied)
+    reduced = F.conv2d(features, reduction, reduction_bias)
+    return correlate(reduced, filters) + bias[:, None, None]
 
 
 def correlate(maps: Tensor, filters: Tensor) -> Tensor:
-    """The response filter's convolution, `correlate_directly` through the Fourier domain.
+    """The second layer's convolution, `correlate_directly` through the Fourier domain.
 
     Filters are as large as the target, up to the whole map: direct convolutions and above all their
     gradients cost 5 to 50 times as much on a CPU.
@@ -97,18 +134,17 @@ def correlate(maps: Tensor, filters: Tensor) -> Tensor:
     side, (height, width) = maps.shape[-1], filters.shape[-2:]
     # half a filter of zeros keeps the circular correlation from wrapping round; FFTs like factors of 4
     period = [4 * math.ceil((side + reach // 2) / 4) for reach in (height, width)]
-    spectrum = torch.fft.rfft2(maps, s=period) * torch.fft.rfft2(filters, s=period).conj()
-    response = torch.fft.irfft2(spectrum.sum(1), s=period)
-    return response.roll((height // 2, width // 2), (1, 2))[:, :side, :side]
+    spectrum = torch.fft.rfft2(maps, s=period)[:, None] * torch.fft.rfft2(filters, s=period).conj()
+    response = torch.fft.irfft2(spectrum.sum(2), s=period)
+    return response.roll((height // 2, width // 2), (2, 3))[..., :side, :side]
 
 
 def correlate_directly(maps: Tensor, filters: Tensor) -> Tensor:
     """What `correlate` computes, as one convolution with zero padding.
 
-    maps: (n, C, M, M); filters: (1, C, h, w), h and w odd, at most M + 1; returns (n, M, M)
+    maps: (n, C, M, M); filters: (O, C, h, w), h and w odd, at most M + 1; returns (n, O, M, M)
     """
-    padding = filters.shape[-2] // 2, filters.shape[-1] // 2
-    return F.conv2d(maps, filters, padding=padding)[:, 0]
+    return F.conv2d(maps, filters, padding=(filters.shape[-2] // 2, filters.shape[-1] // 2))
 
 
 def gaussian_labels(centres_cells: Tensor, sizes_cells: Tensor, map_size: int, alpha: float) -> Tensor:
@@ -147,17 +183,84 @@ def sample_losses(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"unknown loss {reduction!r}")
 
 
-def update_loss(theta: Tensor, shape: ThetaShape, features: Tensor, labels: Tensor, reduction: str) -> Tensor:
-    """The update loss l of eq. (6): the mean of eq. (1) over n samples (a scalar)."""
-    return sample_losses(respond(theta, shape, features), labels, reduction).mean()
+@dataclass(frozen=True, slots=True)
+class BoxTargets:
+    """What the box branch learns from n samples."""
+
+    boxes: Tensor  # (n, 4, M, M), see `box_targets`
+    positive: Tensor  # (n, M, M) bool, the cells that learn
+
+
+def box_targets(
+    centres_cells: Tensor, sizes_cells: Tensor, anchors_cells: Tensor, map_size: int, positives: int
+) -> BoxTargets:
+    """Targets (tx, ty, tw, th) of every cell: offset over the anchor's side, log of side over anchor's.
+
+    Each cell has one anchor around it, of the size the tracker believed in when it cropped. The
+    `positives` cells whose anchors overlap the target most learn.
+
+    centres_cells, sizes_cells, anchors_cells: (n, 2) x, y or w, h in feature cells
+    """
+    cells = torch.arange(map_size, device=centres_cells.device, dtype=centres_cells.dtype)
+    across = (centres_cells[:, :1] - cells) / anchors_cells[:, :1]  # (n, M)
+    down = (centres_cells[:, 1:] - cells) / anchors_cells[:, 1:]
+    logs = torch.log(sizes_cells / anchors_cells)
+    shape = (-1, map_size, map_size)
+    boxes = torch.stack(
+        [
+            across[:, None, :].expand(shape),
+            down[:, :, None].expand(shape),
+            logs[:, :1, None].expand(shape),
+            logs[:, 1:, None].expand(shape),
+        ],
+        dim=1,
+    )
+    sides = [
+        # intervals of lengths a and s with centres |t| a apart share (a + s)/2 - |t| a, at most the shorter
+        ((a + s) / 2 - t.abs() * a).clamp(min=0).minimum(torch.minimum(a, s))
+        for t, a, s in (
+            (across, anchors_cells[:, :1], sizes_cells[:, :1]),
+            (down, anchors_cells[:, 1:], sizes_cells[:, 1:]),
+        )
+    ]
+    shared = sides[1][:, :, None] * sides[0][:, None, :]
+    union = (anchors_cells.prod(1) + sizes_cells.prod(1))[:, None, None] - shared
+    best = (shared / union).flatten(1).topk(min(positives, map_size**2), dim=1).indices
+    positive = torch.zeros(len(best), map_size**2, dtype=torch.bool, device=best.device)
+    return BoxTargets(boxes, positive.scatter_(1, best, True).view(shape))
+
+
+def update_loss(
+    theta: Tensor,
+    shape: ThetaShape,
+    features: Tensor,
+    labels: Tensor,
+    reduction: str,
+    boxes: BoxTargets | None = None,
+) -> Tensor:
+    """The update loss l of eq. (6): the mean of eq. (1) over n samples (a scalar).
+
+    With `boxes` the box branch adds its smooth L1 loss, summed over the four numbers and averaged
+    over the positive cells.
+    """
+    loss = sample_losses(respond(theta, shape, features), labels, reduction).mean()
+    if boxes is None:
+        return loss
+    off = F.smooth_l1_loss(regress(theta, shape, features), boxes.boxes, reduction="none").sum(1)
+    return loss + (off * boxes.positive).sum() / boxes.positive.sum()
 
 
 def loss_and_gradient(
-    theta: Tensor, shape: ThetaShape, features: Tensor, labels: Tensor, reduction: str
+    theta: Tensor,
+    shape: ThetaShape,
+    features: Tensor,
+    labels: Tensor,
+    reduction: str,
+    boxes: BoxTargets | None = None,
 ) -> tuple[Tensor, Tensor]:
     """l of eq. (6) and its gradient g of eq. (3), both constants (no graph is kept)."""
     with torch.enable_grad():
         point = theta.detach().requires_grad_()
-        loss = update_loss(point, shape, features, labels, reduction)
+        loss = update_loss(point, shape, features, labels, reduction, boxes)
         (gradient,) = torch.autograd.grad(loss, point)
     return loss.detach(), gradient

@@ -6,6 +6,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     status = 0
     for tracker in trackers.values():
         try:
-            experiment.run(_adapter(tracker, args.device))
+            experiment.run(_adapter(tracker, args))
         except RoamError as error:  # the others still get their turn
             if args.debug:
                 raise
@@ -89,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--report-dir", default="reports", metavar="DIR", help="scores, plots (default: reports)"
     )
+    parser.add_argument(
+        "--record", metavar="DIR", help="also write what the updates did: DIR/DATASET/TRACKER/SEQUENCE.json"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -121,10 +125,11 @@ def _need_toolkit() -> None:
         ) from error
 
 
-def _adapter(tracker: str, device: str) -> Any:
+def _adapter(tracker: str, args: argparse.Namespace) -> Any:
     from roam_tracker.toolkits.got10k import RoamGot10k
 
-    return RoamGot10k(tracker, device)
+    recordings = Path(args.record, args.dataset, label(tracker)) if args.record else None
+    return RoamGot10k(tracker, args.device, recordings)
 
 
 def _report(experiment: Any, trackers: list[str]) -> dict[str, dict[str, float]]:

@@ -23,6 +23,7 @@ from PIL import Image
 
 from roam_tracker.errors import ImageError, RoamError, RunError
 from roam_tracker.files import write_atomic
+from roam_tracker.recording import Recorder
 from roam_tracker.toolkits.datasets import FolderOTB, PartialGOT10k
 from roam_tracker.toolkits.registry import Follower, create, label
 
@@ -30,11 +31,14 @@ Array = NDArray[np.float64]
 
 
 class RoamGot10k(Tracker):
-    """A tracker of our registry as the toolkit wants it; made when the first frame is there."""
+    """A tracker of our registry as the toolkit wants it; made when the first frame is there.
 
-    def __init__(self, tracker: str, device: str = "auto") -> None:
+    recordings: a folder for one file a sequence of what the updates did, see recording.py
+    """
+
+    def __init__(self, tracker: str, device: str = "auto", recordings: Path | None = None) -> None:
         super().__init__(label(tracker), is_deterministic=True)
-        self.tracker, self.device = tracker, device
+        self.tracker, self.device, self.recordings = tracker, device, recordings
         self.follower: Follower | None = None
 
     def prepare(self) -> Follower:
@@ -54,7 +58,8 @@ class RoamGot10k(Tracker):
     def track(self, img_files: list[str], box: Array, visualize: bool = False) -> tuple[Array, Array]:
         """Boxes (N, 4) in px and seconds a frame (N,); as in the toolkit, decoding the image counts."""
         boxes, times = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
-        self.prepare()  # loading a network is no part of the first frame
+        follower = self.prepare()  # loading a network is no part of the first frame
+        follower.recording = None if self.recordings is None else Recorder()
         for f, file in enumerate(img_files):
             start = time.perf_counter()
             image = _read_image(file)
@@ -79,11 +84,19 @@ class RoamGot10k(Tracker):
                 show_frame(image, boxes[f])
         return boxes, times
 
+    def write_recording(self, sequence: str) -> None:
+        """Write what the updates of the last sequence did, if they were recorded and there were any."""
+        recording = self.prepare().recording
+        if self.recordings is not None and recording is not None and recording.steps:
+            recording.write(self.recordings / f"{sequence}.json")
+
 
 def _read_image(file: str) -> Image.Image:
     try:
         with Image.open(file) as image:
-            return image.convert("RGB")
+            rgb = image.convert("RGB")
+            rgb.filename = file  # type: ignore[attr-defined]  # an oracle finds the true box beside it
+            return rgb
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(
             f"{file} cannot be read as an image ({error}). Restore the file; finished sequences are kept."
@@ -112,6 +125,7 @@ class _Careful:
                 print(f"{head}: the result found has {found} of {length} rows, run again", flush=True)
             images, boxes = self.dataset[s][:2]
             boxes, times = tracker.track(images, boxes[0], visualize=visualize)
+            tracker.write_recording(name)
             self._record(self.record_file(tracker.name, name), boxes, times)
             done += length
             rate = length / max(times.sum(), 1e-9)

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.core.config import load_preset
-from roam_tracker.core.geometry import check_box
-from roam_tracker.errors import ConfigError
+from roam_tracker.core.geometry import check_box, overlap
+from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.files import nearest
+from roam_tracker.recording import Recorder
+from roam_tracker.toolkits.annotations import numbered_lines, numbers
 
 Box = NDArray[np.float64]
 
@@ -24,6 +26,7 @@ class Follower(Protocol):
     """What a toolkit needs from a tracker; RoamTracker has it."""
 
     score: float  # in [0, 1], confidence of the last update
+    recording: Recorder | None  # takes what the updates do; None: nothing is recorded
 
     def init(self, image: Any, box: Any) -> None:
         """Start on a box (4,) x, y, w, h in px; the image is RGB: PIL, a path or (H, W, 3) uint8."""
@@ -36,6 +39,7 @@ class StaticTracker:
     """Says that the target stays where it was: the score that a sequence gives away."""
 
     score = 1.0
+    recording: Recorder | None = None
 
     def init(self, image: Any, box: Any) -> None:
         """Remember the box (4,) x, y, w, h in px; the image is not looked at."""
@@ -46,6 +50,98 @@ class StaticTracker:
         return self.box.copy()
 
 
+class OracleTracker:
+    """A RoamTracker with an oracle preset, told the true box that is annotated beside each image."""
+
+    score = 0.0
+    recording: Recorder | None = None
+
+    def __init__(self, tracker: Any) -> None:
+        self.tracker = tracker
+        self.truth: Truth = {}
+
+    def init(self, image: Any, box: Any) -> None:
+        """Start on a box (4,) x, y, w, h in px; the image is a file's path or a PIL image that knows it."""
+        self.truth = find_truth(image_file(image), check_box(box))
+        self.tracker.recording = self.recording
+        self.tracker.init(image, box)
+        self.score = self.tracker.score
+
+    def update(self, image: Any) -> Box:
+        """The predicted box (4,) in the next image."""
+        file = image_file(image)
+        if file not in self.truth:
+            raise DataError(f"{file} has no true box beside those of the first image, which an oracle needs.")
+        box = self.tracker.update(image, truth=self.truth[file])
+        self.score = self.tracker.score
+        return box
+
+
+Truth = dict[Path, Box]  # image file -> true box x, y, w, h in px, NaN where the target is absent
+
+# the images that OTB annotates in folders with more of them, numbered from 1 and both included
+_OTB_RANGES = {
+    "david": (300, 770),
+    "diving": (1, 215),
+    "football1": (1, 74),
+    "freeman3": (1, 460),
+    "freeman4": (1, 283),
+}
+
+
+def image_file(image: Any) -> Path:
+    """The file of an image; raises DataError for one that does not know it."""
+    name = image if isinstance(image, (str, os.PathLike)) else getattr(image, "filename", "")
+    if not name:
+        raise DataError("An oracle finds the true box beside the image's file; give it paths, not pixels.")
+    return Path(name)
+
+
+def find_truth(file: Path, box: Box) -> Truth:
+    """The true boxes of all images of a folder, from `groundtruth*.txt` there or one folder up.
+
+    Where several targets are annotated, it is the one nearest to `box` in the image `file`. Raises
+    DataError when there is no annotation, or it does not have one row for each image.
+    """
+    folder = file.parent
+    for place in (folder, folder.parent):
+        found = sorted(path for path in place.glob("groundtruth*.txt") if path.stat().st_size)
+        if found:
+            targets = [_read_truth(path, folder) for path in found]
+            if any(file not in truth for truth in targets):
+                raise DataError(f"{found[0]} annotates other images than {file}, so an oracle cannot start.")
+            return max(targets, key=lambda truth: float(overlap(truth[file], box)))
+    raise DataError(
+        f"No groundtruth*.txt lies beside {file} or one folder up, so an oracle has no true boxes. "
+        "Run it on annotated sequences."
+    )
+
+
+def _read_truth(path: Path, folder: Path) -> Truth:
+    images = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    rows = [_rectangle(path, number, line) for number, line in numbered_lines(path)]
+    first, last = _OTB_RANGES.get(folder.parent.name.lower(), (1, len(images)))
+    if len(rows) != len(images) and len(rows) == last - first + 1:
+        images = images[first - 1 : last]
+    if len(rows) != len(images):
+        raise DataError(
+            f"{path} has {len(rows)} boxes for {len(images)} images, so an oracle cannot use it. "
+            "Run it on sequences that are annotated throughout."
+        )
+    return dict(zip(images, rows, strict=True))
+
+
+def _rectangle(path: Path, number: int, line: str) -> Box:
+    """A row of an annotation as x, y, w, h: four numbers, or the corners of a polygon."""
+    values = np.array(numbers(path, number, line))
+    if len(values) == 4:
+        return values
+    if len(values) < 6 or len(values) % 2:
+        raise DataError(f"{path}, line {number}: {len(values)} values are neither a box nor a polygon.")
+    corners = values.reshape(-1, 2)
+    return np.concatenate([corners.min(0), np.ptp(corners, axis=0)])
+
+
 def _roam(preset: str) -> Callable[[str], Follower]:
     def make(device: str) -> Follower:
         # OpenMP threads that wait for each other in a loop take a busy machine's cores from the tracker.
@@ -53,14 +149,30 @@ def _roam(preset: str) -> Callable[[str], Follower]:
         os.environ.setdefault("GOMP_SPINCOUNT", "100000")  # read when torch is loaded
         from roam_tracker.tracker import RoamTracker  # torch only for who needs it
 
-        return RoamTracker(preset=preset, device=device)
+        tracker = RoamTracker(preset=preset, device=device)
+        return OracleTracker(tracker) if tracker.config.oracle else tracker
 
     return make
 
 
+# the paper's other trackers and their presets
+_VARIANTS = {
+    "ROAM-VGG": "paper",
+    "ROAMpp": "release",  # ROAM++; a plus sign is no legal name for the VOT toolkit
+    "SGD": "sgd",
+    "ROAM-wo-RFS": "roam-wo-rfs",
+    "SGD-Oracle": "sgd-oracle",
+    "ROAM-Oracle": "roam-oracle",
+    "ROAM-GRU": "roam-gru",
+    "ROAM-FC": "roam-fc",
+    "ROAM-ConstLR": "roam-constlr",
+    "MetaTracker": "metatracker",
+}
+
 TRACKERS: dict[str, Callable[[str], Follower]] = {
     "ROAM": _roam("default"),
     "Static": lambda device: StaticTracker(),
+    **{name: _roam(preset) for name, preset in _VARIANTS.items()},
 }
 
 

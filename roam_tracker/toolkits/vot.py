@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
-from roam_tracker.toolkits.registry import TRACKERS, Follower, check_name, create
+from roam_tracker.toolkits.registry import TRACKERS, Follower, OracleTracker, check_name, create
 
 Box = NDArray[np.float64]
 _TRAX, _STDERR = 1, 2  # file descriptors
@@ -49,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_name(args.tracker)
             with _closed_stdout():
                 follower = create(args.tracker, args.device)
-                warm_up(follower)
+                if not isinstance(
+                    follower, OracleTracker
+                ):  # noise has no true box, and nobody times an oracle
+                    warm_up(follower)
             serve(args.tracker, follower)
             return 0
         except _ClientGone as error:

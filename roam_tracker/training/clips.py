@@ -33,6 +33,7 @@ class Clip:
     centres_cells: Tensor  # (1 + T*tau, 2) x, y of the target in feature cells
     noisy_centres_cells: Tensor  # the same with the label noise of update samples; frame 0 exact
     sizes_cells: Tensor  # (1 + T*tau, 2) w, h
+    anchors_cells: Tensor  # (1 + T*tau, 2) w, h that a tracker would believe in
 
 
 def find_videos(root: Path) -> list[Video]:
@@ -80,9 +81,10 @@ def draw_clip(
     size = backbone.patch_size(spec, config.search.roi_scale * config.search.base_object_size)
     low, high = config.search.roi_scale - training.scale_range, config.search.roi_scale + training.scale_range
     search_scale = float(rng.uniform(low, high))
+    last_cell = backbone.map_size(spec, size) - 1
     video, chosen = _choose_frames(videos, rng, length, training.skip_share)
     flip = bool(rng.integers(2))
-    patches, centres, sizes = [], [], []
+    patches, centres, sizes, anchors = [], [], [], []
     limit = min(training.shift, (search_scale - 1) / 2)
     for number in chosen:
         x, y, w, h = video.boxes[number]
@@ -98,12 +100,16 @@ def draw_clip(
             spec,
         )
         per_px = size / region / spec.stride
-        centre = (size - 1) / spec.stride / 2 - shift * per_px
+        centre = last_cell / 2 - shift * per_px
         if flip:
-            patch, centre[0] = patch.flip(3), (size - 1) / spec.stride - centre[0]
+            patch, centre[0] = patch.flip(3), last_cell - centre[0]
         patches.append(patch)
         centres.append(centre)
         sizes.append((w * per_px, h * per_px))
+        # the box branch learns to correct a belief whose area the crop has, and whose aspect ratio is off
+        stretch = np.exp(rng.normal(0, training.size_jitter)) if config.model.box_branch else 1.0
+        believed = region / search_scale * per_px * np.sqrt([w / h, h / w])
+        anchors.append((believed[0] * stretch, believed[1] / stretch))
     with torch.no_grad():
         features = backbone.extract(spec, weights, torch.cat(patches).to(memory_format=torch.channels_last))
     noise = rng.normal(0, training.label_noise, (len(chosen), 2)) * np.sqrt(
@@ -116,6 +122,7 @@ def draw_clip(
         exact,
         exact + torch.tensor(noise, dtype=torch.float32),
         torch.tensor(np.array(sizes), dtype=torch.float32),
+        torch.tensor(np.array(anchors), dtype=torch.float32),
     )
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from roam_tracker.core import backbone
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.optimizers import LstmOptimizer
+from roam_tracker.core.model import canonical_shape
+from roam_tracker.core.optimizers import make_optimizer
 from roam_tracker.core.response import ThetaShape
 from roam_tracker.files import write_atomic
 from roam_tracker.training.clips import Clip, Video, draw_clip
@@ -30,7 +31,7 @@ DIVERGED = 100.0  # a meta loss beyond this; 2 means "nothing predicted"
 class Trained:
     """What training leaves: tensors for a weights file, and one row of figures an iteration."""
 
-    trunk: dict[str, Tensor]  # the backbone, whitening layer included, exact in half precision
+    trunk: dict[str, Tensor]  # a backbone that ships with the weights, exact in half precision; else empty
     learned: dict[str, Tensor]  # theta0, lambda0 and the optimizer's weights
     history: list[dict[str, float]]
 
@@ -61,27 +62,27 @@ def train(
     """
     rng = np.random.default_rng(training.seed)
     generator = torch.Generator().manual_seed(training.seed)
-    spec = backbone.backbone_spec(config.model.backbone)
     length = 1 + training.updates * config.update.every_frames
-    trunk = _with_whitening(config, training, videos, trunk)
+    own = {}
+    if _whitens(config):
+        own = trunk = _with_whitening(config, training, videos, trunk)
     clips = []
     for number in range(training.clips):
         clips.append(draw_clip(videos, rng, config, training, trunk, length=length))
         if (number + 1) % 40 == 0:
             log(f"clips {number + 1}/{training.clips}")
 
-    shape = ThetaShape(
-        spec.channels, config.model.reduced_channels, config.model.filter_height, config.model.filter_width
-    )
+    shape = canonical_shape(config)
     parameters = _new_parameters(config, training, shape, generator)
     start = [parameters["unit_theta0"]]
-    rates = [parameters["log_lambda0"], parameters["output.bias"]]
-    rest = [value for name, value in parameters.items() if not any(value is other for other in start + rates)]
+    rate_names = ("log_lambda0", "log_update_rates", "output.bias")
+    rates = [value for name, value in parameters.items() if name in rate_names]
+    rest = [value for name, value in parameters.items() if name not in ("unit_theta0", *rate_names)]
     adam = torch.optim.Adam(
         [
             {"params": start, "lr": training.start_rate},
             {"params": rates, "lr": training.log_rate_rate},
-            {"params": rest, "lr": training.optimizer_rate},
+            *([{"params": rest, "lr": training.optimizer_rate}] if rest else []),
         ]
     )
     history, began = [], time.monotonic()
@@ -108,8 +109,10 @@ def train(
                 f"{np.mean([row['meta_loss'] for row in recent]):.3f}  after the start "
                 f"{np.mean([row['start_loss'] for row in recent]):.3f}  {left / 60:.1f} min left"
             )
-    learned = {name: value.detach() for name, value in _model_weights(training, shape, parameters).items()}
-    return Trained(trunk, learned, history)
+    learned = {
+        name: value.detach() for name, value in _model_weights(config, training, shape, parameters).items()
+    }
+    return Trained(own, learned, history)
 
 
 def save_trained(trained: Trained, path: Path, metadata: dict[str, str]) -> None:
@@ -118,7 +121,7 @@ def save_trained(trained: Trained, path: Path, metadata: dict[str, str]) -> None
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     write_atomic(path, save(tensors, metadata))
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(trained.history[0]))
+    writer = csv.DictWriter(text, fieldnames=("iteration", "meta_loss", "start_loss"))
     writer.writeheader()
     writer.writerows(trained.history)
     write_atomic(path.with_suffix(".csv"), text.getvalue())
@@ -127,35 +130,71 @@ def save_trained(trained: Trained, path: Path, metadata: dict[str, str]) -> None
 def _new_parameters(
     config: TrackerConfig, training: TrainingConfig, shape: ThetaShape, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    reduction, reduction_bias, filters, bias = (torch.zeros(size) for size in shape.group_sizes)
-    reduction.normal_(generator=generator)
-    filters.normal_(generator=generator)
-    rates = torch.tensor(training.first_rates)
+    unit = torch.zeros(shape.count)
+    for reduction, _, filters, _ in shape.branches(unit):  # views: the biases start at 0
+        reduction.normal_(generator=generator)
+        filters.normal_(generator=generator)
+    first_rates = _by_group(_rates(config, training), shape)
     parameters = {
-        "unit_theta0": torch.cat([reduction, reduction_bias, filters, bias]),
-        "log_lambda0": torch.log(rates[shape.groups()]),
-        **LstmOptimizer(config.optimizer).new_weights(generator),
+        "unit_theta0": unit,
+        "log_lambda0": torch.log(first_rates),
+        **make_optimizer(config.optimizer).new_weights(generator, len(shape.group_sizes)),
     }
-    if config.optimizer.group_bias:
-        parameters["output.bias"] = torch.logit(rates)
-    parameters["output.weight"] *= 0.3
+    if config.optimizer.kind == "constant":
+        parameters["log_update_rates"] = torch.log(first_rates)
+    if config.optimizer.group_bias and "output.bias" in parameters:
+        parameters["output.bias"] = torch.logit(torch.tensor(training.first_rates)).repeat(
+            2 if shape.box else 1
+        )
+    if "output.weight" in parameters:
+        parameters["output.weight"] *= 0.3
     return {name: value.requires_grad_() for name, value in parameters.items()}
 
 
 def _model_weights(
-    training: TrainingConfig, shape: ThetaShape, parameters: dict[str, Tensor]
+    config: TrackerConfig, training: TrainingConfig, shape: ThetaShape, parameters: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     weights = dict(parameters)
-    weights["theta0"] = weights.pop("unit_theta0") * torch.tensor(training.first_sizes)[shape.groups()]
+    weights["theta0"] = weights.pop("unit_theta0") * _by_group(_sizes(config, training), shape)
     weights["lambda0"] = weights.pop("log_lambda0").exp()
+    if "log_update_rates" in weights:
+        weights["update_rates"] = weights.pop("log_update_rates").exp()
     return weights
+
+
+def _sizes(config: TrackerConfig, training: TrainingConfig) -> tuple[float, ...]:
+    """First sizes of theta(0) by group: given for 40 unit features, changed to the backbone's (D)."""
+    reduction, *others = training.first_sizes
+    channels = backbone.backbone_spec(config.model.backbone).channels
+    return reduction * math.sqrt(40 / channels) / _feature_scale(config), *others
+
+
+def _rates(config: TrackerConfig, training: TrainingConfig) -> tuple[float, ...]:
+    """First rates by group; the loss's curvature in the reduction grows with the features' square (D)."""
+    reduction, *others = training.first_rates
+    return reduction / _feature_scale(config) ** 2, *others
+
+
+def _feature_scale(config: TrackerConfig) -> float:
+    spec = backbone.backbone_spec(config.model.backbone)
+    return 1.0 if _whitens(config) else spec.feature_rms or 1.0
+
+
+def _whitens(config: TrackerConfig) -> bool:
+    spec = backbone.backbone_spec(config.model.backbone)
+    return any(layer.name == "whiten" for block in spec.blocks for layer in block.layers)
+
+
+def _by_group(values: tuple[float, ...], shape: ThetaShape) -> Tensor:
+    """(count,) the value of each coordinate's group; the box branch has the response branch's."""
+    return torch.tensor(values)[shape.groups() % 4]
 
 
 def _set_rates(adam: torch.optim.Adam, training: TrainingConfig, iteration: int) -> None:
     """Cosine from the full rates to a tenth of them."""
     share = 0.55 + 0.45 * math.cos(math.pi * iteration / training.iterations)
     full = (training.start_rate, training.log_rate_rate, training.optimizer_rate)
-    for group, rate in zip(adam.param_groups, full, strict=True):
+    for group, rate in zip(adam.param_groups, full, strict=False):  # a rule may have no weights
         group["lr"] = rate * share
 
 
@@ -173,8 +212,8 @@ def _outer_gradient(
     mean_loss = start_loss = 0.0
     for clip in clips:
         futures = rng.integers(config.update.every_frames, size=training.updates).tolist()
-        weights = _model_weights(training, shape, parameters)
-        losses = meta_losses(config, shape, weights, clip, futures, steps=steps)
+        weights = _model_weights(config, training, shape, parameters)
+        losses = meta_losses(config, weights, clip, futures, steps=steps)
         # once an adaptation has diverged, what follows teaches nothing
         alive = (losses.detach() < DIVERGED).long().cumprod(0).bool()
         names = list(totals)

@@ -7,15 +7,13 @@ from torch import Tensor
 
 from roam_tracker.core import response
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.optimizers import LstmOptimizer
-from roam_tracker.core.response import ThetaShape
-from roam_tracker.core.tracking import start_parameters
+from roam_tracker.core.model import start_parameters
+from roam_tracker.core.optimizers import make_optimizer
 from roam_tracker.training.clips import Clip
 
 
 def meta_losses(
     config: TrackerConfig,
-    canonical: ThetaShape,
     weights: Mapping[str, Tensor],
     clip: Clip,
     futures: Sequence[int],
@@ -26,35 +24,41 @@ def meta_losses(
 
     futures: delta of each of the T meta losses, in [0, tau)
     steps:   recurrent steps an update; the first-frame step is always one
-    returns: (T,), differentiable in `theta0`, `lambda0` and the optimizer's weights
+    returns: (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights
 
     Gradient flow (section 3.2): the first step keeps its second derivative; in later steps the
     gradient g and the inputs I are constants, theta and the hidden states carry the graph on.
     """
-    tau, alpha, loss = config.update.every_frames, config.model.label_alpha, config.model.loss
-    optimizer = LstmOptimizer(config.optimizer)
+    tau, model = config.update.every_frames, config.model
     features, map_size = clip.features.to(clip.centres_cells.dtype), clip.features.shape[-1]
-    exact = response.gaussian_labels(clip.centres_cells, clip.sizes_cells, map_size, alpha)
-    noisy = response.gaussian_labels(clip.noisy_centres_cells, clip.sizes_cells, map_size, alpha)
-    width, height = clip.sizes_cells[0].tolist()
-    theta, rates, shape = start_parameters(config, canonical, weights, (width, height), map_size)
 
-    first_loss = response.update_loss(theta, shape, features[:1], exact[:1], loss)
-    (gradient,) = torch.autograd.grad(first_loss, theta, create_graph=True)
-    theta = theta - rates * gradient
-    state = optimizer.init(rates, shape.groups())
+    def batch(frames: slice, centres: Tensor) -> tuple[Tensor, Tensor, str, response.BoxTargets | None]:
+        at, sizes, anchors = centres[frames], clip.sizes_cells[frames], clip.anchors_cells[frames]
+        labels = response.gaussian_labels(at, sizes, map_size, model.label_alpha)
+        boxes = None
+        if model.box_branch:
+            boxes = response.box_targets(at, sizes, anchors, map_size, model.box_positives)
+        return features[frames], labels, model.loss, boxes
+
+    width, height = clip.sizes_cells[0].tolist()
+    begin = start_parameters(config, weights, (width, height), map_size)
+    shape = begin.shape
+    first_loss = response.update_loss(begin.theta, shape, *batch(slice(0, 1), clip.centres_cells))
+    (gradient,) = torch.autograd.grad(first_loss, begin.theta, create_graph=True)
+    theta = begin.theta - begin.rates * gradient
+    optimizer = make_optimizer(config.optimizer)
+    state = optimizer.init(begin.rates, shape.groups(), begin.constant)
     losses = []
     for block, future in enumerate(futures):
         seen = 1 + tau * block  # frames 1 .. seen-1 are past, `seen` is the first of this block
         if block > 0:
             oldest = max(1, seen - config.update.memory_frames)
+            newest = max(1, seen - config.update.samples)
             for index in range(steps):
-                first = oldest if steps > 1 and index == 0 else max(1, seen - config.update.samples)
-                batch = slice(first, first + config.update.samples)
-                value, gradient = response.loss_and_gradient(
-                    theta, shape, features[batch], noisy[batch], loss
-                )
+                first = oldest if steps > 1 and index == 0 else newest
+                samples = batch(slice(first, first + config.update.samples), clip.noisy_centres_cells)
+                value, gradient = response.loss_and_gradient(theta, shape, *samples)
                 theta, state = optimizer.step(weights, state, theta, gradient, value)
         test = slice(seen + future, seen + future + 1)
-        losses.append(response.update_loss(theta, shape, features[test], exact[test], loss))
+        losses.append(response.update_loss(theta, shape, *batch(test, clip.centres_cells)))
     return torch.stack(losses)

@@ -7,7 +7,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from roam_tracker.core.backbone import backbone_spec
+from roam_tracker.core.config import TrackerConfig
 from roam_tracker.errors import WeightsError
+from roam_tracker.weights.backbones import load_backbone
+
+
+def weights_for(config: TrackerConfig) -> dict[str, Tensor]:
+    """All tensors of a preset: its weights file, and the backbone's own file where it has one.
+
+    Raises WeightsError when a file is absent or damaged; see `load_weights` and `load_backbone`.
+    """
+    weights = load_weights(config.weights)
+    published = backbone_spec(config.model.backbone).file is not None
+    return load_backbone(config.model.backbone) | weights if published else weights
 
 
 def load_weights(weights: str) -> dict[str, Tensor]:

@@ -1,0 +1,99 @@
+"""A preset with its weights, and what it gives a new target: features, theta(0), lambda(0)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from roam_tracker.core import backbone, response, search
+from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.optimizers import make_optimizer
+from roam_tracker.core.response import ThetaShape
+from roam_tracker.core.state import Pair
+from roam_tracker.errors import WeightsError
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """theta(0) and lambda(0) resized to a target (N)."""
+
+    theta: Tensor  # (shape.count,)
+    rates: Tensor
+    shape: ThetaShape
+    constant: Tensor | None  # learned update rates, where the weights have some
+
+
+class Model:
+    """A preset with its weights on a device: what all targets share and nothing changes."""
+
+    def __init__(self, config: TrackerConfig, weights: Mapping[str, Tensor], device: torch.device) -> None:
+        self.config = config
+        self.device = device
+        self.weights = {name: tensor.to(device) for name, tensor in weights.items()}
+        self.spec = backbone.backbone_spec(config.model.backbone)
+        self.patch_px = backbone.patch_size(
+            self.spec, config.search.roi_scale * config.search.base_object_size
+        )
+        self.map_size = backbone.map_size(self.spec, self.patch_px)
+        self.canonical = canonical_shape(config)
+        self.optimizer = make_optimizer(config.optimizer)
+        needed = ("theta0", "lambda0", *(["update_rates"] if config.optimizer.kind == "constant" else []))
+        for name in needed:
+            shape = tuple(self.weights[name].shape) if name in self.weights else None
+            if shape != (self.canonical.count,):
+                raise WeightsError(
+                    f"The weights have {name} of shape {shape}, the preset needs ({self.canonical.count},). "
+                    "Use the preset the weights were trained with."
+                )
+
+    def features(self, frame: Tensor, centre_px: Pair, sides_px: Sequence[Pair]) -> Tensor:
+        """(n, K, M, M) feature maps of n regions of the frame around one centre."""
+        centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
+        patches = search.crop(frame, centres, torch.tensor(sides_px), self.patch_px, self.spec)
+        patches = patches.to(memory_format=torch.channels_last)
+        return backbone.extract(self.spec, self.weights, patches)
+
+    def region_side(self, size_px: Pair) -> float:
+        """The side in px of the search region of a target of w x h px (section 5)."""
+        return self.config.search.roi_scale * math.sqrt(size_px[0] * size_px[1])
+
+    def cells(self, length_px: float, side_px: float) -> float:
+        """A length in px of the frame as feature cells of a patch that shows `side_px` px."""
+        return length_px / side_px * self.patch_px / self.spec.stride
+
+
+def canonical_shape(config: TrackerConfig) -> ThetaShape:
+    """The shape of theta(0) and lambda(0) as they are stored."""
+    model = config.model
+    channels = backbone.backbone_spec(model.backbone).channels
+    return ThetaShape(
+        channels, model.reduced_channels, model.filter_height, model.filter_width, model.box_branch
+    )
+
+
+def start_parameters(
+    config: TrackerConfig, weights: Mapping[str, Tensor], size_cells: Pair, map_size: int
+) -> Start:
+    """theta(0) and lambda(0) for a target of (w, h) cells; shared with training.
+
+    They are resized now, or, with model.resize = "forward", stay canonical and are resized in use.
+    """
+    model, canonical = config.model, canonical_shape(config)
+    shape = fit_shape(config, canonical, size_cells, map_size)
+    constant = weights.get("update_rates")
+    return Start(
+        response.resize(weights["theta0"], canonical, shape, keep_gain=model.keep_gain),
+        response.resize(weights["lambda0"], canonical, shape, keep_gain=False),
+        shape,
+        None if constant is None else response.resize(constant, canonical, shape, keep_gain=False),
+    )
+
+
+def fit_shape(config: TrackerConfig, shape: ThetaShape, size_cells: Pair, map_size: int) -> ThetaShape:
+    """The shape with filters that fit a target of (w, h) cells."""
+    height, width = response.filter_size(size_cells, config.model.filter_factor, map_size)
+    if config.model.resize == "forward":
+        return replace(shape, applied=(height, width))
+    return replace(shape, height=height, width=width)
