@@ -160,3 +160,22 @@ def test_real_weights_find_stronger_features_in_edges_than_in_a_grey_patch():
     stripes[:, :, :, ::16] = 100.0
     weak, strong = (backbone.extract(spec, weights, patch)[..., 6:-6, 6:-6] for patch in (grey, stripes))
     assert strong.square().mean() > 4 * weak.square().mean()
+
+
+@pytest.mark.parametrize("name", ["lite0", "vgg16"])
+@torch.no_grad()
+def test_packed_weights_give_the_same_features(name):
+    spec = backbone.backbone_spec(name)
+    weights = load_weights("default") if name == "lite0" else random_weights(spec)
+    size = backbone.patch_size(spec, 60)
+    patches = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(3))
+    patches = patches.to(memory_format=torch.channels_last)
+    plain = backbone.extract(spec, weights, patches)
+    fast = backbone.extract(spec, backbone.packed(spec, weights), patches)
+    torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max()))
+
+
+def test_packing_leaves_weights_alone_where_torch_cannot(monkeypatch):
+    spec, weights = backbone.backbone_spec("lite0"), load_weights("default")
+    monkeypatch.setattr(backbone, "_FUSED", None)
+    assert backbone.packed(spec, weights) == weights

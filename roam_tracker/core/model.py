@@ -37,6 +37,7 @@ class Model:
             self.spec, config.search.roi_scale * config.search.base_object_size
         )
         self.map_size = backbone.map_size(self.spec, self.patch_px)
+        self.backbone = backbone.packed(self.spec, self.weights)
         self.canonical = canonical_shape(config)
         self.optimizer = make_optimizer(config.optimizer)
         needed = ("theta0", "lambda0", *(["update_rates"] if config.optimizer.kind == "constant" else []))
@@ -48,12 +49,13 @@ class Model:
                     "Use the preset the weights were trained with."
                 )
 
+    @torch.no_grad()
     def features(self, frame: Tensor, centre_px: Pair, sides_px: Sequence[Pair]) -> Tensor:
         """(n, K, M, M) feature maps of n regions of the frame around one centre."""
         centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
         patches = search.crop(frame, centres, torch.tensor(sides_px), self.patch_px, self.spec)
         patches = patches.to(memory_format=torch.channels_last)
-        return backbone.extract(self.spec, self.weights, patches)
+        return backbone.extract(self.spec, self.backbone, patches)
 
     def region_side(self, size_px: Pair) -> float:
         """The side in px of the search region of a target of w x h px (section 5)."""
