@@ -17,39 +17,43 @@ def crop(frame: Tensor, centres_px: Tensor, sides_px: Tensor, size: int, spec: B
 
     Bilinear; a region more than twice as large as the patch is first averaged over whole pixels.
     """
-    return torch.cat(
-        [
-            _crop_one(frame, (x, y), (across, down), size, spec)
-            for (x, y), (across, down) in zip(centres_px.tolist(), sides_px.tolist(), strict=True)
-        ]
-    )
+    regions = list(zip(centres_px.tolist(), sides_px.tolist(), strict=True))
+    if all(_shrink(sides, size) == 1 for _, sides in regions):
+        return _sample(frame, regions, 1, size, spec)
+    return torch.cat([_sample(frame, [(c, s)], _shrink(s, size), size, spec) for c, s in regions])
 
 
-def _crop_one(
-    frame: Tensor, centre: tuple[float, float], sides: tuple[float, float], size: int, spec: BackboneSpec
-) -> Tensor:
-    (x, y), (across, down) = centre, sides
+Region = tuple[list[float], list[float]]  # centre x, y and width, height in px
+
+
+def _shrink(sides: list[float], size: int) -> int:
+    """Pixels that are averaged along each axis before a region is resized."""
+    return max(1, int(max(sides) / size))
+
+
+def _sample(frame: Tensor, regions: list[Region], shrink: int, size: int, spec: BackboneSpec) -> Tensor:
+    """Patches of regions that all shrink alike, out of one window that holds them all."""
     height, width = frame.shape[:2]
-    shrink = max(1, int(max(sides) / size))
-    # the part of the frame that the region touches, with room for the bilinear neighbours
+    # the part of the frame that the regions touch, with room for the bilinear neighbours
     margin = shrink + 1
-    left, top = max(0, int(x - across / 2) - margin), max(0, int(y - down / 2) - margin)
-    right, bottom = (
-        min(width, int(x + across / 2) + margin + 1),
-        min(height, int(y + down / 2) + margin + 1),
-    )
-    if right <= left or bottom <= top:  # the region lies wholly outside
-        return torch.zeros(1, 3, size, size, device=frame.device)
-    window = frame[top:bottom, left:right].permute(2, 0, 1)[None].float()
-    mean = torch.tensor(spec.mean, device=frame.device).view(1, 3, 1, 1)
-    std = torch.tensor(spec.std, device=frame.device).view(1, 3, 1, 1)
-    window = (window - mean) / std
+    left = max(0, min(int(x - across / 2) for (x, _), (across, _) in regions) - margin)
+    top = max(0, min(int(y - down / 2) for (_, y), (_, down) in regions) - margin)
+    right = min(width, max(int(x + across / 2) for (x, _), (across, _) in regions) + margin + 1)
+    bottom = min(height, max(int(y + down / 2) for (_, y), (_, down) in regions) + margin + 1)
+    if right <= left or bottom <= top:  # the regions lie wholly outside
+        return torch.zeros(len(regions), 3, size, size, device=frame.device)
+    window = frame[top:bottom, left:right].permute(2, 0, 1)[None]
+    window = window.to(torch.float32, memory_format=torch.contiguous_format)  # planes: broadcasts fast
+    window -= torch.tensor(spec.mean, device=frame.device).view(1, 3, 1, 1)
+    window /= torch.tensor(spec.std, device=frame.device).view(1, 3, 1, 1)
     if shrink > 1:
         window = F.avg_pool2d(window, shrink, ceil_mode=True, count_include_pad=False)
     # patch pixel j, centred at j + 1/2, shows the frame at x + (j + 1/2 - size/2) * side/size; grid_sample
     # wants it from -1 (left edge of the window) to 1 (right edge)
     offsets = (torch.arange(size, device=frame.device) + 0.5 - size / 2) / size
-    columns = 2 * (x + offsets * across - left) / (shrink * window.shape[3]) - 1
-    rows = 2 * (y + offsets * down - top) / (shrink * window.shape[2]) - 1
-    grid = torch.stack(torch.broadcast_tensors(columns[None, :], rows[:, None]), dim=-1)[None]
-    return F.grid_sample(window, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    grid = torch.empty(len(regions), size, size, 2, device=frame.device)
+    for place, ((x, y), (across, down)) in zip(grid, regions, strict=True):
+        place[:, :, 0] = 2 * (x + offsets * across - left) / (shrink * window.shape[3]) - 1
+        place[:, :, 1] = (2 * (y + offsets * down - top) / (shrink * window.shape[2]) - 1)[:, None]
+    windows = window.expand(len(regions), -1, -1, -1)
+    return F.grid_sample(windows, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
