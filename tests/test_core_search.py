@@ -1,4 +1,6 @@
+import pytest
 import torch
+import torch.nn.functional as F
 
 from roam_tracker.core import backbone, search
 
@@ -28,3 +30,40 @@ def test_a_stretched_region_shows_more_along_its_longer_side():
         for sides in ([41.0, 41.0], [82.0, 41.0], [41.0, 82.0])
     ]
     assert widths == [20, 10, 20]
+
+
+def crop_plainly(frame, centre, sides, size, spec):
+    """`crop` of one region, out of the whole normalised frame and pixel by pixel."""
+    shrink = max(1, int(max(sides) / size))
+    x, y = centre
+    # blocks of averaged pixels begin where `crop` begins its window
+    left, top = (max(0, int(c - side / 2) - shrink - 1) for c, side in zip(centre, sides, strict=True))
+    picture = frame[top:, left:].permute(2, 0, 1)[None].double()
+    picture = (picture - torch.tensor(spec.mean).view(3, 1, 1)) / torch.tensor(spec.std).view(3, 1, 1)
+    picture = F.pad(F.avg_pool2d(picture, shrink, ceil_mode=True, count_include_pad=False)[0], [1] * 4)
+    patch = torch.zeros(3, size, size)
+    for i in range(size):
+        for j in range(size):
+            across = (x + ((j + 0.5) / size - 0.5) * sides[0] - left) / shrink + 0.5
+            down = (y + ((i + 0.5) / size - 0.5) * sides[1] - top) / shrink + 0.5
+            column, row = int(across // 1), int(down // 1)
+            if 0 <= column < picture.shape[2] - 1 and 0 <= row < picture.shape[1] - 1:
+                four = picture[:, row : row + 2, column : column + 2]
+                u, v = across - column, down - row
+                patch[:, i, j] = (four[:, 0, 0] * (1 - u) + four[:, 0, 1] * u) * (1 - v) + (
+                    four[:, 1, 0] * (1 - u) + four[:, 1, 1] * u
+                ) * v
+    return patch
+
+
+@pytest.mark.parametrize("side", [12.0, 30.5, 70.0])
+@pytest.mark.parametrize("centre", [(30.3, 20.7), (2.0, 39.0)])
+def test_regions_cropped_together_are_those_cropped_plainly_one_by_one(side, centre):
+    spec = backbone.backbone_spec("vgg16-torchvision")  # means and deviations differ between channels
+    frame = torch.randint(0, 256, (41, 53, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    regions = [(side, side), (1.05 * side, 1.05 * side), (side, 0.8 * side)]
+    patches = search.crop(
+        frame, torch.tensor([centre] * 3, dtype=torch.float64), torch.tensor(regions), 21, spec
+    )
+    for patch, sides in zip(patches, torch.tensor(regions).tolist(), strict=True):
+        torch.testing.assert_close(patch, crop_plainly(frame, centre, sides, 21, spec), atol=1e-4, rtol=0)
