@@ -39,6 +39,8 @@ def test_an_unknown_preset_names_the_nearest_one():
         ("[model]\nfilter_height = 12", "must be odd"),
         ("[model]\nloss = 'means'", "did you mean 'mean'"),
         ("[box]\nscales = 1.0", "scales must be a list"),
+        ("[box]\npyramid = 'afterwards'", "did you mean 'after'"),
+        ("[box]\npyramid = 'joint'\nscales = [0.95, 1.05]", "must contain 1.0"),
         ("update = 3", "must be a table"),
         ("[update", "not valid TOML"),
     ],

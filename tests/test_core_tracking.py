@@ -14,6 +14,10 @@ from roam_tracker.weights import load_weights
 CONFIG = load_preset("default")
 
 
+def with_box(**changes):
+    return dataclasses.replace(CONFIG, box=dataclasses.replace(CONFIG.box, **changes))
+
+
 def with_update(**changes):
     return dataclasses.replace(CONFIG, update=dataclasses.replace(CONFIG.update, **changes))
 
@@ -24,13 +28,15 @@ def track(frames, box, config=CONFIG):
     return np.array([tracker.update(frame) for frame in frames[1:]]), tracker
 
 
-def test_the_tracker_follows_a_moving_square(moving_square):
+@pytest.mark.parametrize("pyramid", ["after", "joint"])
+def test_the_tracker_follows_a_moving_square(moving_square, pyramid):
     frames, boxes = moving_square
-    tracked, _ = track(frames, boxes[0])
+    tracked, _ = track(frames, boxes[0], with_box(pyramid=pyramid))
     assert overlap(tracked, boxes[1:]).mean() > 0.7
 
 
-def test_the_box_grows_with_the_target(moving_square):
+@pytest.mark.parametrize("pyramid", ["after", "joint"])
+def test_the_box_grows_with_the_target(moving_square, pyramid):
     frames, boxes = moving_square
     patch = frames[0][50:82, 40:72]
     grown, truth = [frames[0]], [boxes[0]]
@@ -42,9 +48,40 @@ def test_the_box_grows_with_the_target(moving_square):
         frame[40 : 40 + side, 40 : 40 + side] = patch[index][:, index]
         grown.append(frame)
         truth.append((40, 40, side, side))
-    tracked, _ = track(grown[:1] + grown[1:], truth[0])
+    tracked, _ = track(grown[:1] + grown[1:], truth[0], with_box(pyramid=pyramid))
     assert tracked[-1][2] > 40
     assert overlap(tracked[-1], np.array(truth[-1])) > 0.55
+
+
+def test_a_joint_pyramid_of_one_scale_is_the_pyramid_after_it(moving_square):
+    # without a choice of scale both take the peak of the one map and keep the size
+    frames, boxes = moving_square
+    after, joint = (
+        track(frames[:12], boxes[0], with_box(scales=(1.0,), pyramid=pyramid))[0]
+        for pyramid in ("after", "joint")
+    )
+    assert after.tobytes() == joint.tobytes()
+
+
+def test_a_joint_pyramid_runs_the_backbone_once_a_frame(moving_square, monkeypatch):
+    frames, boxes = moving_square
+    tracker, batches = RoamTracker(with_box(pyramid="joint"), device="cpu"), []
+    features = tracker.model.features
+    monkeypatch.setattr(
+        tracker.model, "features", lambda *args: (batches.append(len(args[2])), features(*args))[1]
+    )
+    tracker.init(frames[0], boxes[0])
+    tracker.update(frames[1])
+    assert batches == [1, 3]
+    sample = tracker.state.memory[-1].features  # what is learned from is the region as it was searched
+    torch.testing.assert_close(sample, plain_features(tracker, frames[1], boxes[0]), rtol=1e-4, atol=1e-4)
+
+
+def plain_features(tracker, frame, box):
+    x, y, w, h = (float(value) for value in box)
+    side = tracker.model.region_side((w, h))
+    frame = torch.from_numpy(frame)
+    return tracker.model.features(frame, (x + w / 2, y + h / 2), [(side, side)])[0]
 
 
 def test_the_same_sequence_gives_the_same_bytes_twice(moving_square):

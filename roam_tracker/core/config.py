@@ -138,7 +138,8 @@ class BoxConfig:
     """From the response to a box (section 4, Bounding Box Estimation)."""
 
     motion_sigma: float = 0.79  # std of the motion map over sqrt(w*h) of the target (J)
-    scales: tuple[float, ...] = (0.95, 1.0, 1.05)  # of the pyramid around the new centre (I)
+    scales: tuple[float, ...] = (0.95, 1.0, 1.05)  # of the pyramid (I)
+    pyramid: str = "after"  # around the new centre, in crops of its own, or joint: around the old one (Q)
     size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
     subcell: bool = False  # refine the peak by a parabola through its neighbours
     min_side_px: float = 4.0
@@ -153,6 +154,14 @@ class BoxConfig:
         _require(
             len(self.scales) >= 1 and all(scale > 0 for scale in self.scales),
             f"box.scales must be positive numbers, got {list(self.scales)}.",
+        )
+        ways = ("after", "joint")
+        _require(
+            self.pyramid in ways, f"box.pyramid {self.pyramid!r} is unknown; {nearest(self.pyramid, ways)}"
+        )
+        _require(
+            self.pyramid == "after" or 1.0 in self.scales,
+            f"box.scales must contain 1.0 for a joint pyramid, got {list(self.scales)}.",
         )
         _require(0 <= self.size_weight <= 1, f"box.size_weight must be in [0, 1], got {self.size_weight}.")
         _require(self.min_side_px > 0, f"box.min_side_px must be > 0, got {self.min_side_px}.")

@@ -28,8 +28,22 @@ def pyramid_box(
     centre = _to_px(model, state, (column, row), side_px)
     sides = [(side_px * scale, side_px * scale) for scale in config.scales]
     peaks = response.respond(state.theta, state.shape, model.features(frame, centre, sides)).amax((1, 2))
-    factor = 1 + config.size_weight * (config.scales[int(peaks.argmax())] - 1)
-    return centre, (state.size_px[0] * factor, state.size_px[1] * factor)
+    return centre, _rescaled(model, state, int(peaks.argmax()))
+
+
+def joint_box(model: Model, state: State, maps: Tensor, side_px: float) -> tuple[Pair, Pair]:
+    """Centre and size in px: the highest peak of all scales' maps (n, M, M) under their motion maps (Q)."""
+    config = model.config.box
+    sides = [side_px * scale for scale in config.scales]
+    maps = maps * torch.stack([_motion_map(model, state, side) for side in sides])
+    best = int(maps.amax((1, 2)).argmax())
+    return _to_px(model, state, _peak(maps[best], config.subcell), sides[best]), _rescaled(model, state, best)
+
+
+def _rescaled(model: Model, state: State, index: int) -> Pair:
+    """Width and height in px moved towards the scale of that index."""
+    factor = 1 + model.config.box.size_weight * (model.config.box.scales[index] - 1)
+    return state.size_px[0] * factor, state.size_px[1] * factor
 
 
 def regressed_box(

@@ -66,22 +66,28 @@ def step(
     returns: the new state; the predicted box x, y, w, h in px; the score, the peak of the response map
     before the motion map (about 1 where the target looks as expected, 0 where nothing does)
     """
-    side = model.region_side(state.size_px)
-    features = model.features(frame, state.centre_px, [(side, side)])
-    values = response.respond(state.theta, state.shape, features)[0]
-    score = float(values.amax())
+    config, side = model.config, model.region_side(state.size_px)
+    joint = config.box.pyramid == "joint" and not config.model.box_branch
+    scales = config.box.scales if joint else (1.0,)
+    features = model.features(frame, state.centre_px, [(side * scale, side * scale) for scale in scales])
+    maps = response.respond(state.theta, state.shape, features)
+    unscaled = scales.index(1.0)
+    score = float(maps[unscaled].amax())
     state = replace(state, drifting=_is_drifting(model, state, score))
-    find = locate.regressed_box if model.config.model.box_branch else locate.pyramid_box
-    centre, size = find(model, state, frame, features, values, side)
+    if joint:
+        centre, size = locate.joint_box(model, state, maps, side)
+    else:
+        find = locate.regressed_box if config.model.box_branch else locate.pyramid_box
+        centre, size = find(model, state, frame, features, maps[0], side)
     height, width = frame.shape[:2]
-    smallest = model.config.box.min_side_px
+    smallest = config.box.min_side_px
     centre = min(max(centre[0], 0.0), float(width)), min(max(centre[1], 0.0), float(height))
     size = min(max(size[0], smallest), float(width)), min(max(size[1], smallest), float(height))
-    seen = _sample(model, state, features[0], truth or (*_corner(centre, size), *size), side)
+    seen = _sample(model, state, features[unscaled], truth or (*_corner(centre, size), *size), side)
     state = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
-    if score >= model.config.update.miss_ratio * state.first_peak:
-        state = replace(state, memory=(*state.memory, seen)[-model.config.update.memory_frames :])
-    if state.frames % model.config.update.every_frames == 0 and state.memory:
+    if score >= config.update.miss_ratio * state.first_peak:
+        state = replace(state, memory=(*state.memory, seen)[-config.update.memory_frames :])
+    if state.frames % config.update.every_frames == 0 and state.memory:
         state = update(model, state, observe)
     return state, state.box, score
 
