@@ -84,6 +84,7 @@ class OptimizerConfig:
     log_loss_input: bool = False
     normalise_inputs: bool = False  # divide each input column by its root mean square over the coordinates
     group_bias: bool = False  # one output bias for each parameter group instead of one
+    reset: bool = False  # hidden states start from zero at every update, not only at the first
     output_bias: float = -10.0  # where training starts it: sigmoid(-10) = 4.5e-5 (A)
     sgd_rates: tuple[float, ...] = (7e-6,)  # of sgd: one, or one for each parameter group
 
@@ -112,6 +113,7 @@ class UpdateConfig:
     samples: int = 5  # n of eq. (6)
     steps: int = 2
     memory_frames: int = 10  # samples come from the previous 2*tau frames
+    keep_first: bool = False  # the first frame's sample is in every batch, besides the n remembered ones
     guard_halvings: int = 0  # how often a step that raises the batch loss is shortened; 0: no guard
     guard_factor: float = 0.4  # by what it is shortened each time
     miss_ratio: float = 0.0  # a frame whose peak is below this share of the first peak is not kept
@@ -123,6 +125,10 @@ class UpdateConfig:
                 len(values) >= 1 and all(value > 0 for value in values),
                 f"update.{name} must be positive numbers, got {list(values)}.",
             )
+        _require(
+            self.first_ratios[0] == self.first_scales[0] == 1.0,
+            "update.first_ratios and update.first_scales must begin with 1.0.",
+        )
         for name in ("first_steps", "every_frames", "samples", "memory_frames"):
             _require(getattr(self, name) >= 1, f"update.{name} must be >= 1, got {getattr(self, name)}.")
         _require(self.steps >= 0, f"update.steps must be >= 0, got {self.steps}.")

@@ -6,7 +6,7 @@ loss; every coordinate of theta is one row of the batch and all rows share the w
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -46,6 +46,11 @@ class Optimizer(ABC):
         constant: (count,) learned update rates resized to the target, where the rule has such
         """
         return OptimizerState(rates, groups)
+
+    def forget(self, state: OptimizerState) -> OptimizerState:
+        """The state with hidden and cell states of zero."""
+        zeros = tuple(torch.zeros_like(part) for part in state.hidden)
+        return replace(state, hidden=zeros, cell=zeros)
 
     def step(
         self, weights: Weights, state: OptimizerState, theta: Tensor, gradient: Tensor, loss: Tensor

@@ -52,7 +52,8 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     peak = float(response.respond(theta, begin.shape, batch[0]).amax())
     optimizer = model.optimizer.init(begin.rates, groups, begin.constant)
     drifting = config.box.reliable_ratio > 0  # the first search is a wide one
-    return State(centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting)
+    first = samples[0] if config.update.keep_first else None
+    return State(centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, first_sample=first)
 
 
 @torch.no_grad()
@@ -102,10 +103,13 @@ def update(model: Model, state: State, observe: Observer | None = None) -> State
         side = model.region_side(state.size_px)
         size_cells = model.cells(state.size_px[0], side), model.cells(state.size_px[1], side)
         state = replace(state, shape=fit_shape(model.config, state.shape, size_cells, model.map_size))
+    if model.config.optimizer.reset:
+        state = replace(state, optimizer=model.optimizer.forget(state.optimizer))
+    always = () if state.first_sample is None else (state.first_sample,)
     newest = max(0, len(state.memory) - config.samples)
     for index in range(config.steps):
         first = round(newest * index / (config.steps - 1)) if config.steps > 1 else newest
-        batch = _batch(model, state.memory[first : first + config.samples])
+        batch = _batch(model, (*always, *state.memory[first : first + config.samples]))
         state = _guarded_step(model, state, batch, index, observe)
     return state
 
