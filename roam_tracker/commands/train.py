@@ -1,79 +1,117 @@
-"""`roam train`: train a preset's weights on folders of videos with boxes."""
+"""`roam train`: train a preset's weights on videos with boxes and on stills."""
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
+
+import cv2
+import torch
 
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, InputError
 from roam_tracker.files import nearest
-from roam_tracker.tracker import RoamTracker, keep_large_blocks
-from roam_tracker.training.clips import find_videos
+from roam_tracker.tracker import keep_large_blocks
 from roam_tracker.training.config import TrainingConfig
-from roam_tracker.training.loop import save_trained, train
-from roam_tracker.training.validation import mean_overlaps
-from roam_tracker.version import __version__
+from roam_tracker.training.distributed import joined
+from roam_tracker.training.logs import tensorboard
+from roam_tracker.training.pipeline import Job, train
+from roam_tracker.training.sources import ClipSource, FromVideos, Mixed
+from roam_tracker.training.stills import find_stills
+from roam_tracker.training.synthetic import FromStills
+from roam_tracker.training.videos import find_videos
 from roam_tracker.weights import load_weights
 from roam_tracker.weights.backbones import load_backbone
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument(
-        "--videos", type=Path, required=True, help="folder of <video>/groundtruth.txt and its frames"
+    add = parser.add_argument
+    add(
+        "--videos",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders of videos: <video>/groundtruth.txt or masks beside their frames, or the root of "
+        "ILSVRC-VID, GOT-10k, TrackingNet or LaSOT",
     )
-    parser.add_argument(
-        "--trunk", help="file with the backbone's tensors (default: the shipped one, or as roam fetch says)"
+    add(
+        "--stills",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folders of photos with masks, polygons or boxes, of which clips are made; of photos alone: "
+        "backgrounds",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="weights file to write (.safetensors); a .csv beside it"
-    )
-    parser.add_argument("--preset", default="default", help="preset to train for (default: %(default)s)")
-    parser.add_argument(
-        "--hold-back", nargs="*", default=[], metavar="VIDEO", help="videos kept for validation"
-    )
+    add("--hold-back", nargs="*", default=[], metavar="VIDEO", help="videos kept for validation")
+    add("--validation", type=Path, nargs="*", default=[], help="folders of further videos for validation")
+    add("--trunk", help="file with the backbone's tensors (default: the shipped one, or as roam fetch says)")
+    add("--start", help="weights whose theta(0) and lambda(0) to start from, in place of the first stages")
+    add("--out", type=Path, required=True, help="weights file to write (.safetensors), others beside it")
+    add("--cache", type=Path, help="folder to keep clips in, for other runs on the same data")
+    add("--preset", default="default", help="preset to train for (default: %(default)s)")
+    add("--workers", type=int, default=1, help="processes that draw clips (default: %(default)s)")
+    add("--device", default="cpu", help="device of the outer steps (default: %(default)s)")
+    add("--tensorboard", type=Path, help="folder to log to as well; needs the extra roam-tracker[train]")
     for setting in dataclasses.fields(TrainingConfig):
-        if isinstance(setting.default, int | float):
-            parser.add_argument(
-                f"--{setting.name.replace('_', '-')}", type=type(setting.default), default=setting.default
-            )
+        if isinstance(setting.default, int | float | str):
+            add(f"--{setting.name.replace('_', '-')}", type=type(setting.default), default=setting.default)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, write the weights with their settings as metadata, and track the held-back videos."""
+    """Train or resume, write the weights, and tell how they track the held-back videos."""
     if args.out.suffix != ".safetensors":
         raise ConfigError(f"--out must end in .safetensors, got {args.out}.")
     keep_large_blocks()
+    cv2.setNumThreads(1)  # it would take all cores, beside the other processes
     config = load_preset(args.preset)
-    settings = {
-        field.name: getattr(args, field.name)
-        for field in dataclasses.fields(TrainingConfig)
-        if hasattr(args, field.name)
-    }
-    training = TrainingConfig(**settings)
-    videos = find_videos(args.videos)
+    training = TrainingConfig(
+        **{
+            field.name: getattr(args, field.name)
+            for field in dataclasses.fields(TrainingConfig)
+            if hasattr(args, field.name)
+        }
+    )
+    videos = [video for root in args.videos for video in find_videos(root)]
     names = [video.name for video in videos]
     for name in args.hold_back:
         if name not in names:
-            raise InputError(f"--hold-back: no video {name!r} in {args.videos}; {nearest(name, names)}")
+            raise InputError(f"--hold-back: there is no video {name!r}; {nearest(name, names)}")
     held = [video for video in videos if video.name in args.hold_back]
-    published = backbone_spec(config.model.backbone).file is not None
-    backbone = config.model.backbone
-    trunk = load_backbone(backbone, args.trunk) if published else load_weights(args.trunk or "default")
-    trained = train(config, training, [v for v in videos if v not in held], trunk, print)
-    metadata = {
-        "version": __version__,
-        "preset": json.dumps(dataclasses.asdict(config)),
-        "training": json.dumps(dataclasses.asdict(training)),
-        "videos": json.dumps([name for name in names if name not in args.hold_back]),
+    held += [video for root in args.validation for video in find_videos(root)]
+    trained_on = [video for video in videos if video.name not in args.hold_back]
+    stills = [still for root in args.stills for still in find_stills(root)]
+    source: ClipSource = FromVideos(trained_on)
+    if stills:
+        source = Mixed(source, FromStills(stills), training.synthetic_share)
+    data = {
+        "videos": [video.name for video in trained_on],
+        "stills": [f"{root.name}: {len(find_stills(root))}" for root in args.stills],
     }
-    save_trained(trained, args.out, metadata)
+    name = config.model.backbone
+    published = backbone_spec(name).file is not None
+    with joined(torch.device(args.device)) as world, tensorboard(args.tensorboard) as on_row:
+        job = Job(
+            config,
+            training,
+            source,
+            data,
+            load_backbone(name, args.trunk) if published else load_weights(args.trunk or "lite0"),
+            args.out,
+            tuple(held),
+            load_weights(args.start) if args.start else None,
+            args.cache,
+            args.workers,
+            (lambda line: print(line, flush=True)) if world.rank == 0 else (lambda line: None),
+            on_row,
+            world,
+        )
+        scores = train(job)
+    if world.rank > 0:
+        return 0
     print(f"wrote {args.out}")
-    if held:
-        scores = mean_overlaps(RoamTracker(dataclasses.replace(config, weights=str(args.out))), held)
-        for name, score in scores.items():
-            print(f"{name:24s} mean overlap {score:.3f}")
+    for video, score in scores.items():
+        print(f"{video:24s} mean overlap {score:.3f}")
+    if scores:
         print(f"{'held-back videos':24s} mean overlap {sum(scores.values()) / len(scores):.3f}")
     return 0

@@ -1,70 +1,46 @@
-"""Videos with boxes, and the training clips drawn from them."""
+"""The training clips: footage as the model sees it."""
 
 import functools
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from roam_tracker.core import backbone, search
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.geometry import Boxes
-from roam_tracker.errors import DataError
+from roam_tracker.errors import DataError, ImageError
 from roam_tracker.tracker import to_rgb
 from roam_tracker.training.config import TrainingConfig
+from roam_tracker.training.sources import ClipSource, Footage, FromVideos
+from roam_tracker.training.videos import Video, find_videos
 
+__all__ = ["Clip", "Video", "draw_clip", "find_videos"]
 
-@dataclass(frozen=True, slots=True)
-class Video:
-    """Frames and the target's box in each, x, y, w, h in px; zero size where it is absent."""
-
-    name: str
-    frames: tuple[Path, ...]
-    boxes: Boxes  # (N, 4)
+_WRONG_FRAMES = 3, 8  # how long a run of wrong labels is
+_WRONG_SIDES = 0.5, 1.5  # how far beside the target they lie, in target sides
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A training clip as the model sees it."""
+    """A training clip as the model sees it; the first `first` samples show its first frame."""
 
-    features: Tensor  # (1 + T*tau, K, M, M), float16 in the cache
-    centres_cells: Tensor  # (1 + T*tau, 2) x, y of the target in feature cells
-    noisy_centres_cells: Tensor  # the same with the label noise of update samples; frame 0 exact
-    sizes_cells: Tensor  # (1 + T*tau, 2) w, h
-    anchors_cells: Tensor  # (1 + T*tau, 2) w, h that a tracker would believe in
-
-
-def find_videos(root: Path) -> list[Video]:
-    """Folders `<video>/` with `groundtruth.txt` and JPEG frames there or in images/, img/ or color/.
-
-    Raises DataError naming the folder when there is none or rows and frames differ in number.
-    """
-    videos = []
-    for truth in sorted(Path(root).glob("*/groundtruth.txt")):
-        folder = next(
-            (truth.parent / sub for sub in ("images", "img", "color") if (truth.parent / sub).is_dir()), None
-        )
-        frames = tuple(sorted((folder or truth.parent).glob("*.jpg")))
-        boxes = np.loadtxt(truth, delimiter=",", ndmin=2)
-        if len(frames) != len(boxes):
-            raise DataError(
-                f"{truth} has {len(boxes)} rows for {len(frames)} frames. Complete the video or remove it."
-            )
-        videos.append(Video(truth.parent.name, frames, boxes))
-    if not videos:
-        raise DataError(f"{root} has no video: no folder in it holds a groundtruth.txt.")
-    return videos
-
-
-@functools.lru_cache(maxsize=2048)
-def _frame(path: Path) -> Tensor:
-    return torch.from_numpy(to_rgb(path))
+    features: Tensor  # (n, K, M, M), n = first + T*tau; float16 in the store
+    centres_cells: Tensor  # (n, 2) x, y of the target in feature cells
+    noisy_centres_cells: Tensor  # the same as a tracker would label update samples; the first are exact
+    sizes_cells: Tensor  # (n, 2) w, h
+    anchors_cells: Tensor  # (n, 2) w, h that a tracker would believe in
+    noisy_sizes_cells: Tensor  # w, h as a tracker would label; the first are exact
+    hidden: Tensor  # (n,) share of the target behind others, 0 to 1
+    first: int = 1
 
 
 def draw_clip(
-    videos: list[Video],
+    source: ClipSource | Sequence[Video],
     rng: np.random.Generator,
     config: TrackerConfig,
     training: TrainingConfig,
@@ -72,7 +48,28 @@ def draw_clip(
     *,
     length: int,
 ) -> Clip:
-    """Draw one clip: a random video, start, direction, flip and search scale s_V of eq. (9).
+    """Draw one clip: footage from a source or from videos, a flip and the search scale s_V of eq. (9).
+
+    The first frame is there once for each crop that the tracker would start on. Raises DataError
+    naming the video and its frame when one cannot be read.
+    """
+    if isinstance(source, Sequence):
+        source = FromVideos(source)
+    footage = source.draw(rng, length, training)
+    patches, clip = draw_patches(footage, list(range(length)), rng, config, training)
+    with torch.no_grad():
+        features = backbone.extract(backbone.backbone_spec(config.model.backbone), weights, patches)
+    return replace(clip, features=features.half().contiguous())
+
+
+def draw_patches(
+    footage: Footage,
+    chosen: Sequence[int],
+    rng: np.random.Generator,
+    config: TrackerConfig,
+    training: TrainingConfig,
+) -> tuple[Tensor, Clip]:
+    """Crop the chosen frames of footage; returns the patches (n, 3, S, S) and their clip without features.
 
     Each frame is cropped around its box, moved and scaled at random within the search region, so
     that the label is not always central.
@@ -82,61 +79,96 @@ def draw_clip(
     low, high = config.search.roi_scale - training.scale_range, config.search.roi_scale + training.scale_range
     search_scale = float(rng.uniform(low, high))
     last_cell = backbone.map_size(spec, size) - 1
-    video, chosen = _choose_frames(videos, rng, length, training.skip_share)
     flip = bool(rng.integers(2))
     patches, centres, sizes, anchors = [], [], [], []
     limit = min(training.shift, (search_scale - 1) / 2)
-    for number in chosen:
-        x, y, w, h = video.boxes[number]
+    starts = [
+        (s * math.sqrt(r), s / math.sqrt(r))
+        for r in config.update.first_ratios
+        for s in config.update.first_scales
+    ]
+    samples = [(chosen[0], start) for start in starts] + [(number, None) for number in chosen[1:]]
+    frames = _frames(footage, chosen)
+    for number, start in samples:
+        x, y, w, h = footage.boxes[number]
         side = np.sqrt(w * h)
         shift = rng.uniform(-limit, limit, 2) * side
-        region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
+        stretch = 1.0
+        if start is None:
+            region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
+            sides = np.array([region, region])
+            # the box branch learns to correct a belief whose area the crop has, and whose aspect ratio is off
+            if config.model.box_branch:
+                stretch = np.exp(rng.normal(0, training.size_jitter))
+        else:
+            region = search_scale * side
+            sides = region * np.array(start)
         middle = np.array([[x + w / 2, y + h / 2]]) + shift
         patch = search.crop(
-            _frame(video.frames[number]),
-            torch.from_numpy(middle),
-            torch.tensor([[region, region]]),
-            size,
-            spec,
+            frames[number], torch.from_numpy(middle), torch.from_numpy(sides)[None], size, spec
         )
-        per_px = size / region / spec.stride
+        per_px = size / sides / spec.stride
         centre = last_cell / 2 - shift * per_px
         if flip:
             patch, centre[0] = patch.flip(3), last_cell - centre[0]
         patches.append(patch)
         centres.append(centre)
-        sizes.append((w * per_px, h * per_px))
-        # the box branch learns to correct a belief whose area the crop has, and whose aspect ratio is off
-        stretch = np.exp(rng.normal(0, training.size_jitter)) if config.model.box_branch else 1.0
-        believed = region / search_scale * per_px * np.sqrt([w / h, h / w])
+        sizes.append((w * per_px[0], h * per_px[1]))
+        believed = size / search_scale / spec.stride * np.sqrt([w / h, h / w])
         anchors.append((believed[0] * stretch, believed[1] / stretch))
-    with torch.no_grad():
-        features = backbone.extract(spec, weights, torch.cat(patches).to(memory_format=torch.channels_last))
-    noise = rng.normal(0, training.label_noise, (len(chosen), 2)) * np.sqrt(
-        np.prod(sizes, axis=1, keepdims=True)
-    )
-    noise[0] = 0
-    exact = torch.tensor(np.array(centres), dtype=torch.float32)
-    return Clip(
-        features.half().contiguous(),
-        exact,
-        exact + torch.tensor(noise, dtype=torch.float32),
-        torch.tensor(np.array(sizes), dtype=torch.float32),
-        torch.tensor(np.array(anchors), dtype=torch.float32),
-    )
+    exact, exact_sizes, first = np.array(centres), np.array(sizes), len(starts)
+    noisy, noisy_sizes = _labels_of_a_tracker(exact, exact_sizes, last_cell, first, rng, training)
+    hidden = np.array([footage.hidden[number] for number, _ in samples])
+    together = torch.cat(patches).to(memory_format=torch.channels_last)
+    numbers = (exact, noisy, exact_sizes, np.array(anchors), noisy_sizes, hidden)
+    c, nc, s, a, ns, h = (torch.tensor(each, dtype=torch.float32) for each in numbers)
+    return together, Clip(together[:, :0], c, nc, s, a, ns, h, first)
 
 
-def _choose_frames(
-    videos: list[Video], rng: np.random.Generator, length: int, skip_share: float
-) -> tuple[Video, list[int]]:
-    """A video and `length` frame numbers of it with a visible target, forwards or backwards.
+def _labels_of_a_tracker(
+    centres: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    last_cell: int,
+    exact: int,
+    rng: np.random.Generator,
+    training: TrainingConfig,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres and sizes (N, 2) in cells as a tracker would label its samples; the first `exact` are.
 
-    A video that is too short is played forwards and backwards again.
+    All have noise. In a share of the clips a run of frames is labelled beside the target, farther and
+    farther in one direction, as a tracker does that drifts away; those labels stay on the map.
     """
-    video = videos[int(rng.integers(len(videos)))]
-    visible = np.flatnonzero((video.boxes[:, 2:] > 2).all(axis=1))
-    stride = 2 if rng.random() < skip_share else 1
-    there_and_back = np.concatenate([visible, visible[-2:0:-1]])
-    first = int(rng.integers(len(there_and_back)))
-    chosen = [int(there_and_back[(first + stride * k) % len(there_and_back)]) for k in range(length)]
-    return video, chosen if rng.integers(2) else chosen[::-1]
+    sides = np.sqrt(sizes.prod(axis=1, keepdims=True))
+    noise = rng.normal(0, training.label_noise, centres.shape) * sides
+    stretch = np.exp(rng.normal(0, training.size_label_noise, sizes.shape))
+    shortest, longest = _WRONG_FRAMES
+    if rng.random() < training.wrong_labels and len(centres) >= exact + shortest:
+        count = int(rng.integers(shortest, min(longest, len(centres) - exact) + 1))
+        first = int(rng.integers(exact, len(centres) - count + 1))
+        run = slice(first, first + count)
+        angle, reach = rng.uniform(0, 2 * np.pi), np.sort(rng.uniform(*_WRONG_SIDES, 2))
+        away = (
+            np.linspace(reach[0], reach[1], count)[:, None]
+            * np.array([np.cos(angle), np.sin(angle)])
+            * sides[run]
+        )
+        noise[run] += np.clip(centres[run] + away, 0, last_cell) - centres[run]
+    noise[:exact], stretch[:exact] = 0, 1
+    return centres + noise, sizes * stretch
+
+
+def _frames(footage: Footage, chosen: Sequence[int]) -> dict[int, Tensor]:
+    """The footage's chosen frames, (H, W, 3) uint8 each."""
+    frames = {}
+    for number in chosen:
+        frame = footage.frames[number]
+        try:
+            frames[number] = _frame(frame) if isinstance(frame, Path) else torch.from_numpy(frame)
+        except ImageError as error:
+            raise DataError(f"Video {footage.name}: {error}") from None
+    return frames
+
+
+@functools.lru_cache(maxsize=128)  # a clip may show a frame twice
+def _frame(path: Path) -> Tensor:
+    return torch.from_numpy(to_rgb(path))

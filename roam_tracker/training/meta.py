@@ -1,6 +1,6 @@
 """The meta-training step: adapt theta on a clip, measure it on future frames (Algorithm 1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from roam_tracker.core import response
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.model import start_parameters
-from roam_tracker.core.optimizers import make_optimizer
+from roam_tracker.core.optimizers import OptimizerState, make_optimizer
 from roam_tracker.training.clips import Clip
 
 
@@ -19,46 +19,60 @@ def meta_losses(
     futures: Sequence[int],
     *,
     steps: int,
+    observe: Callable[[OptimizerState], None] | None = None,
 ) -> Tensor:
     """L(1) .. L(T) of eq. (7) for one clip, one theta of its own.
 
     futures: delta of each of the T meta losses, in [0, tau)
     steps:   recurrent steps an update; the first-frame step is always one
-    returns: (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights
+    observe: called with the optimizer's state after each recurrent step
+    returns: (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights, and
+             in the clip's features where they have a graph
 
     Gradient flow (section 3.2): the first step keeps its second derivative; in later steps the
     gradient g and the inputs I are constants, theta and the hidden states carry the graph on.
     """
-    tau, model = config.update.every_frames, config.model
+    tau, model, start = config.update.every_frames, config.model, clip.first
     features, map_size = clip.features.to(clip.centres_cells.dtype), clip.features.shape[-1]
 
-    def batch(frames: slice, centres: Tensor) -> tuple[Tensor, Tensor, str, response.BoxTargets | None]:
-        at, sizes, anchors = centres[frames], clip.sizes_cells[frames], clip.anchors_cells[frames]
-        labels = response.gaussian_labels(at, sizes, map_size, model.label_alpha)
+    def batch(
+        samples: list[int], centres: Tensor, sizes: Tensor
+    ) -> tuple[Tensor, Tensor, str, response.BoxTargets | None]:
+        labels = response.gaussian_labels(centres[samples], sizes[samples], map_size, model.label_alpha)
         boxes = None
         if model.box_branch:
-            boxes = response.box_targets(at, sizes, anchors, map_size, model.box_positives)
-        return features[frames], labels, model.loss, boxes
+            boxes = response.box_targets(
+                centres[samples], sizes[samples], clip.anchors_cells[samples], map_size, model.box_positives
+            )
+        return features[samples], labels, model.loss, boxes
 
-    width, height = clip.sizes_cells[0].tolist()
+    width, height = clip.anchors_cells[0].tolist()
     begin = start_parameters(config, weights, (width, height), map_size)
     shape = begin.shape
-    first_loss = response.update_loss(begin.theta, shape, *batch(slice(0, 1), clip.centres_cells))
+    first_batch = batch(list(range(start)), clip.centres_cells, clip.sizes_cells)
+    first_loss = response.update_loss(begin.theta, shape, *first_batch)
     (gradient,) = torch.autograd.grad(first_loss, begin.theta, create_graph=True)
     theta = begin.theta - begin.rates * gradient
     optimizer = make_optimizer(config.optimizer)
-    state = optimizer.init(begin.rates, shape.groups(), begin.constant)
+    state = optimizer.init(begin.rates, shape.groups(theta.device), begin.constant)
     losses = []
     for block, future in enumerate(futures):
-        seen = 1 + tau * block  # frames 1 .. seen-1 are past, `seen` is the first of this block
+        seen = start + tau * block  # samples start .. seen-1 are past, `seen` is the first of this block
         if block > 0:
-            oldest = max(1, seen - config.update.memory_frames)
-            newest = max(1, seen - config.update.samples)
-            for index in range(steps):
-                first = oldest if steps > 1 and index == 0 else newest
-                samples = batch(slice(first, first + config.update.samples), clip.noisy_centres_cells)
+            oldest = max(start, seen - config.update.memory_frames)
+            newest = max(oldest, seen - config.update.samples)
+            if config.optimizer.reset:
+                state = optimizer.forget(state)
+            for index in range(steps):  # the same samples as in tracking.update
+                first = oldest + round((newest - oldest) * index / (steps - 1)) if steps > 1 else newest
+                chosen = list(range(first, min(first + config.update.samples, seen)))
+                if config.update.keep_first:
+                    chosen.insert(0, 0)
+                samples = batch(chosen, clip.noisy_centres_cells, clip.noisy_sizes_cells)
                 value, gradient = response.loss_and_gradient(theta, shape, *samples)
                 theta, state = optimizer.step(weights, state, theta, gradient, value)
-        test = slice(seen + future, seen + future + 1)
-        losses.append(response.update_loss(theta, shape, *batch(test, clip.centres_cells)))
+                if observe is not None:
+                    observe(state)
+        test = batch([seen + future], clip.centres_cells, clip.sizes_cells)
+        losses.append(response.update_loss(theta, shape, *test))
     return torch.stack(losses)

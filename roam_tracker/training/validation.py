@@ -6,7 +6,7 @@ import numpy as np
 
 from roam_tracker.core.geometry import overlap
 from roam_tracker.tracker import RoamTracker
-from roam_tracker.training.clips import Video
+from roam_tracker.training.videos import Video
 
 
 def mean_overlaps(tracker: RoamTracker, videos: Sequence[Video]) -> dict[str, float]:

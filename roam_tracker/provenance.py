@@ -1,0 +1,37 @@
+"""What made a file: the package's version and commit, and the versions of the libraries that count."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from roam_tracker.version import __version__
+
+LIBRARIES = ("torch", "numpy", "pillow", "got10k", "vot-toolkit")
+
+
+def commit() -> str:
+    """The commit of the checkout that runs, "+" where it has changes since; "" outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        if git("ls-files", "version.py") == "":  # a checkout of something else, with us inside
+            return ""
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(here)) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def versions() -> dict[str, str]:
+    """Versions of the package, Python and the libraries results depend on."""
+    known = {"roam-tracker": __version__, "commit": commit(), "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            known[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            known[library] = ""
+    return known

@@ -1,0 +1,145 @@
+"""What training changes: theta(0) in units, the logarithms of rates, and the optimizer's weights."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from roam_tracker.core import backbone
+from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.model import canonical_shape
+from roam_tracker.core.optimizers import make_optimizer
+from roam_tracker.core.response import ThetaShape
+from roam_tracker.errors import WeightsError
+from roam_tracker.training.config import TrainingConfig
+
+Parameters = dict[str, Tensor]
+RATES = ("log_lambda0", "log_update_rates", "output.bias")  # logarithms of rates, or nearly
+
+
+def new_parameters(config: TrackerConfig, training: TrainingConfig, generator: torch.Generator) -> Parameters:
+    """Untrained parameters; theta(0) is kept in units of `first_sizes`, rates as logarithms.
+
+    Biases of theta(0) start at 0, everything else of it at random.
+    """
+    shape = canonical_shape(config)
+    unit = torch.zeros(shape.count)
+    for reduction, _, filters, _ in shape.branches(unit):  # views
+        reduction.normal_(generator=generator)
+        filters.normal_(generator=generator)
+    first_rates = _by_group(_rates(config, training), shape)
+    parameters = {
+        "unit_theta0": unit,
+        "log_lambda0": torch.log(first_rates),
+        **make_optimizer(config.optimizer).new_weights(generator, len(shape.group_sizes)),
+    }
+    if config.optimizer.kind == "constant":
+        parameters["log_update_rates"] = torch.log(first_rates)
+    if config.optimizer.group_bias and "output.bias" in parameters:
+        groups = torch.tensor(_rates(config, training)).repeat(2 if shape.box else 1)
+        parameters["output.bias"] = torch.logit(groups)
+    if "output.weight" in parameters:
+        parameters["output.weight"] *= training.output_size
+    return {name: value.requires_grad_() for name, value in parameters.items()}
+
+
+def with_start(
+    parameters: Parameters, config: TrackerConfig, training: TrainingConfig, start: dict[str, Tensor]
+) -> Parameters:
+    """The parameters with theta(0) and lambda(0) of a weights file.
+
+    Raises WeightsError when they are not of the preset's shape.
+    """
+    count = canonical_shape(config).count
+    for name in ("theta0", "lambda0"):
+        shape = tuple(start[name].shape) if name in start else None
+        if shape != (count,):
+            raise WeightsError(
+                f"The weights to start from have {name} of shape {shape}, the preset needs ({count},). "
+                "Start from weights of the same preset."
+            )
+    sizes = _by_group(_sizes(config, training), canonical_shape(config))
+    known = {"unit_theta0": start["theta0"] / sizes, "log_lambda0": start["lambda0"].log()}
+    return {
+        name: known.get(name, value.detach()).clone().requires_grad_() for name, value in parameters.items()
+    }
+
+
+def model_weights(
+    config: TrackerConfig, training: TrainingConfig, parameters: Parameters
+) -> dict[str, Tensor]:
+    """theta0, lambda0, update_rates and omega as a weights file holds them, differentiable."""
+    weights = dict(parameters)
+    sizes = _by_group(_sizes(config, training), canonical_shape(config))
+    weights["theta0"] = weights.pop("unit_theta0") * sizes
+    weights["lambda0"] = weights.pop("log_lambda0").exp()
+    if "log_update_rates" in weights:
+        weights["update_rates"] = weights.pop("log_update_rates").exp()
+    return weights
+
+
+def outer_optimizer(parameters: Parameters, training: TrainingConfig) -> torch.optim.Adam:
+    """ADAM with a rate for each kind: theta(0), logarithms of rates, omega, and a backbone that adapts.
+
+    The groups are in the order of `names_by_kind`; a kind without parameters has none.
+    """
+    rates = (
+        training.start_rate,
+        training.log_rate_rate,
+        training.optimizer_rate,
+        training.backbone_rate,
+    )
+    groups = [
+        {"params": [parameters[name] for name in names], "lr": rate, "full_rate": rate}
+        for names, rate in zip(names_by_kind(parameters), rates, strict=True)
+        if names
+    ]
+    return torch.optim.Adam(groups)
+
+
+def names_by_kind(parameters: Parameters) -> tuple[list[str], list[str], list[str], list[str]]:
+    """The names of theta(0), of logarithms of rates, of omega, and of a backbone's tensors."""
+    start = ["unit_theta0"]
+    rates = [name for name in parameters if name in RATES]
+    trunk = [name for name in parameters if name.startswith(TRUNK)]
+    omega = [name for name in parameters if name not in (*start, *rates, *trunk)]
+    return start, rates, omega, trunk
+
+
+TRUNK = "backbone."  # before the name of a backbone's tensor among the parameters
+
+
+def set_rates(adam: torch.optim.Adam, progress: float) -> None:
+    """Cosine from the full rates at progress 0 to a tenth of them at 1."""
+    share = 0.55 + 0.45 * math.cos(math.pi * progress)
+    for group in adam.param_groups:
+        group["lr"] = group["full_rate"] * share
+
+
+def whitens(config: TrackerConfig) -> bool:
+    """Whether the backbone ends in a layer that whitens its channels."""
+    spec = backbone.backbone_spec(config.model.backbone)
+    return any(layer.name == "whiten" for block in spec.blocks for layer in block.layers)
+
+
+def _sizes(config: TrackerConfig, training: TrainingConfig) -> tuple[float, ...]:
+    """First sizes of theta(0) by group: given for 40 unit features, changed to the backbone's (D)."""
+    reduction, *others = training.first_sizes
+    channels = backbone.backbone_spec(config.model.backbone).channels
+    return reduction * math.sqrt(40 / channels) / _feature_scale(config), *others
+
+
+def _rates(config: TrackerConfig, training: TrainingConfig) -> tuple[float, ...]:
+    """First rates by group; the loss's curvature in the reduction grows with the features' square (D)."""
+    reduction, *others = training.first_rates
+    return reduction / _feature_scale(config) ** 2, *others
+
+
+def _feature_scale(config: TrackerConfig) -> float:
+    spec = backbone.backbone_spec(config.model.backbone)
+    return 1.0 if whitens(config) else spec.feature_rms or 1.0
+
+
+def _by_group(values: tuple[float, ...], shape: ThetaShape) -> Tensor:
+    """(count,) the value of each coordinate's group; the box branch has the response branch's."""
+    return torch.tensor(values)[shape.groups() % 4]
