@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes, overlap
-from roam_tracker.toolkits.registry import find_truth
+from roam_tracker.toolkits.registry import calm_threads, find_truth
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)  # read when torch is loaded
+    calm_threads()
     makers = {preset: ours(preset, options.threads) for preset in options.tracker or ["default"]}
     makers.update(opencv(options.nanotrack, options.threads))
     print(f"{'':24}" + "".join(f"{name[-22:]:>26}" for name in makers))
