@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from roam_tracker.toolkits.registry import calm_threads
+
 PARTS = ("crop", "backbone", "response", "update")
 
 
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=20, help="frames before the clock starts (default 20)")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)  # read when torch is loaded
+    calm_threads()
     import torch
 
     from roam_tracker import RoamTracker

@@ -125,7 +125,10 @@ def _absent(box: Any) -> bool:
 
 
 def to_rgb(image: Any) -> NDArray[np.uint8]:
-    """Any usual image as (H, W, 3) uint8 RGB. Raises ImageError naming the file or the shape."""
+    """Any usual image as (H, W, 3) uint8 RGB, an array of that kind as it is.
+
+    Raises ImageError naming the file or the shape.
+    """
     if isinstance(image, (str, os.PathLike)):
         try:
             with Image.open(image) as opened:
@@ -155,7 +158,7 @@ def to_rgb(image: Any) -> NDArray[np.uint8]:
         raise ImageError(
             f"An image array must be H x W x 3 (RGB), H x W x 4 or H x W, got shape {array.shape}."
         )
-    return np.array(array[:, :, :3])
+    return np.require(array[:, :, :3], requirements=("C", "W"))  # what torch takes without a copy
 
 
 def _device(name: str) -> torch.device:

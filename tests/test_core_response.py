@@ -162,3 +162,27 @@ def test_a_box_branch_that_is_right_adds_no_loss():
     theta[-1] = 3.0  # the bias of log height: smooth L1 of 3 is 2.5
     off = response.update_loss(theta, shape, features, labels, "mean", targets) - plain
     assert off.item() == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (9, 7)])
+def test_transformed_features_give_the_same_loss_and_gradient(size):
+    shape = ThetaShape(6, 4, *size)
+    generator = torch.Generator().manual_seed(4)
+    theta = torch.randn(shape.count, generator=generator)
+    features, labels = (torch.randn(3, *dims, 9, 9, generator=generator) for dims in ((6,), ()))
+    labels = labels.sigmoid()
+    transformed = response.transform(features, shape)
+    assert isinstance(transformed, response.Spectra)
+    slow = response.loss_and_gradient(theta, shape, features, labels, "energy")
+    fast = response.loss_and_gradient(theta, shape, transformed, labels, "energy")
+    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4)
+
+
+def test_features_that_would_gain_nothing_are_not_transformed():
+    features = torch.zeros(1, 6, 9, 9)
+    for shape in (
+        ThetaShape(6, 2, 5, 3),
+        ThetaShape(6, 4, 5, 3, box=True),
+        ThetaShape(6, 4, 5, 3, applied=(5, 5)),
+    ):
+        assert response.transform(features, shape) is features

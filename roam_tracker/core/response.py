@@ -9,6 +9,7 @@ and, for a model with a box branch, the same four (4-7) with a box filter (4, C,
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -101,11 +102,38 @@ def _resize_filter(filters: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(filters, size=size, mode="bilinear", align_corners=True)
 
 
-def respond(theta: Tensor, shape: ThetaShape, features: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Spectra:
+    """Features in the Fourier domain, from `transform`."""
+
+    values: Tensor  # (n, K + 1, P, Q) complex; the last map is that of ones, for the reduction's bias
+    period: list[int]  # P and the width of which Q is the half
+    side: int  # M
+
+
+def transform(features: Tensor, shape: ThetaShape) -> Tensor | Spectra:
+    """Features (n, K, M, M) in the form in which `respond` is quickest when it is asked again and again.
+
+    Reduction and filter, with no activation between, are one filter of K channels, whose gradient costs
+    no transform of a sample. With many features it would cost more.
+    """
+    if shape.box or shape.applied is not None or shape.channels > 2 * shape.reduced:
+        return features
+    period = _period(features.shape[-1], (shape.height, shape.width))
+    maps = torch.cat([features, torch.ones_like(features[:, :1])], dim=1).contiguous()
+    return Spectra(torch.fft.rfft2(maps, s=period), period, features.shape[-1])
+
+
+def respond(theta: Tensor, shape: ThetaShape, features: Tensor | Spectra) -> Tensor:
     """The response map R(F; theta): 1x1 reduction, then the response filter; no activation between.
 
-    features: (n, K, M, M); returns (n, M, M)
+    features: (n, K, M, M), or what `transform` made of them; returns (n, M, M)
     """
+    if isinstance(features, Spectra):
+        reduction, reduction_bias, filters, bias = shape.split(theta)
+        both = torch.cat([reduction.flatten(1), reduction_bias[:, None]], dim=1)  # (C, K + 1)
+        combined = (both.t() @ filters.view(shape.reduced, -1)).view(1, -1, shape.height, shape.width)
+        return _correlate_spectra(features.values, combined, features.period, features.side)[:, 0] + bias
     return _forward(shape.split(theta), shape, features)[:, 0]
 
 
@@ -131,12 +159,19 @@ def correlate(maps: Tensor, filters: Tensor) -> Tensor:
     Filters are as large as the target, up to the whole map: direct convolutions and above all their
     gradients cost 5 to 50 times as much on a CPU.
     """
-    side, (height, width) = maps.shape[-1], filters.shape[-2:]
-    # half a filter of zeros keeps the circular correlation from wrapping round; FFTs like factors of 4
-    period = [4 * math.ceil((side + reach // 2) / 4) for reach in (height, width)]
-    spectrum = torch.fft.rfft2(maps, s=period)[:, None] * torch.fft.rfft2(filters, s=period).conj()
-    response = torch.fft.irfft2(spectrum.sum(2), s=period)
-    return response.roll((height // 2, width // 2), (2, 3))[..., :side, :side]
+    side, period = maps.shape[-1], _period(maps.shape[-1], filters.shape[-2:])
+    return _correlate_spectra(torch.fft.rfft2(maps, s=period), filters, period, side)
+
+
+def _period(side: int, size: Sequence[int]) -> list[int]:
+    """Half a filter of zeros keeps the correlation from wrapping round; FFTs like factors of 4."""
+    return [4 * math.ceil((side + reach // 2) / 4) for reach in size]
+
+
+def _correlate_spectra(spectra: Tensor, filters: Tensor, period: list[int], side: int) -> Tensor:
+    products = spectra[:, None] * torch.fft.rfft2(filters, s=period).conj()
+    response = torch.fft.irfft2(products.sum(2), s=period)
+    return response.roll((filters.shape[-2] // 2, filters.shape[-1] // 2), (2, 3))[..., :side, :side]
 
 
 def correlate_directly(maps: Tensor, filters: Tensor) -> Tensor:
@@ -233,7 +268,7 @@ def box_targets(
 def update_loss(
     theta: Tensor,
     shape: ThetaShape,
-    features: Tensor,
+    features: Tensor | Spectra,
     labels: Tensor,
     reduction: str,
     boxes: BoxTargets | None = None,
@@ -244,7 +279,7 @@ def update_loss(
     over the positive cells.
     """
     loss = sample_losses(respond(theta, shape, features), labels, reduction).mean()
-    if boxes is None:
+    if boxes is None or isinstance(features, Spectra):  # which are not made for a model with boxes
         return loss
     off = F.smooth_l1_loss(regress(theta, shape, features), boxes.boxes, reduction="none").sum(1)
     return loss + (off * boxes.positive).sum() / boxes.positive.sum()
@@ -253,7 +288,7 @@ def update_loss(
 def loss_and_gradient(
     theta: Tensor,
     shape: ThetaShape,
-    features: Tensor,
+    features: Tensor | Spectra,
     labels: Tensor,
     reduction: str,
     boxes: BoxTargets | None = None,

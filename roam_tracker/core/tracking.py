@@ -13,7 +13,7 @@ from torch import Tensor
 
 from roam_tracker.core import locate, response
 from roam_tracker.core.model import Model, fit_shape, start_parameters
-from roam_tracker.core.response import BoxTargets, ThetaShape
+from roam_tracker.core.response import BoxTargets, Spectra, ThetaShape
 from roam_tracker.core.state import Box, Observer, Pair, Sample, State, StepRecord
 
 __all__ = ["Box", "Model", "Observer", "Sample", "State", "StepRecord", "start", "step", "update"]
@@ -114,13 +114,17 @@ def update(model: Model, state: State, observe: Observer | None = None) -> State
     return state
 
 
-Batch = tuple[Tensor, Tensor, str, BoxTargets | None]  # features, labels, loss, targets of the box branch
+Batch = tuple[
+    Tensor | Spectra, Tensor, str, BoxTargets | None
+]  # features, labels, loss, targets of the box branch
 
 
 def _guarded_step(
     model: Model, state: State, batch: Batch, index: int = 0, observe: Observer | None = None
 ) -> State:
     """One step of eq. (3). With the guard, a step that raises the loss is shortened, at last undone."""
+    if isinstance(batch[0], Tensor):
+        batch = response.transform(batch[0], state.shape), *batch[1:]
     loss, gradient = response.loss_and_gradient(state.theta, state.shape, *batch)
     moved, optimizer = model.optimizer.step(model.weights, state.optimizer, state.theta, gradient, loss)
     halvings = model.config.update.guard_halvings

@@ -142,11 +142,18 @@ def _rectangle(path: Path, number: int, line: str) -> Box:
     return np.concatenate([corners.min(0), np.ptp(corners, axis=0)])
 
 
+def calm_threads() -> None:
+    """Let OpenMP threads that wait for each other sleep early; before torch is loaded, which reads it.
+
+    By default they wait in a loop and so take a busy machine's cores from the tracker: two threads
+    beside other jobs on two cores made 1 frame a second so, 3 with loops of 100,000 and 31 with these.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 def _roam(preset: str) -> Callable[[str], Follower]:
     def make(device: str) -> Follower:
-        # OpenMP threads that wait for each other in a loop take a busy machine's cores from the tracker.
-        # A shorter loop costs an idle two-core machine a tenth of its speed and doubles a busy one's.
-        os.environ.setdefault("GOMP_SPINCOUNT", "100000")  # read when torch is loaded
+        calm_threads()
         from roam_tracker.tracker import RoamTracker  # torch only for who needs it
 
         tracker = RoamTracker(preset=preset, device=device)
