@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from roam_tracker.core import response
@@ -38,6 +39,63 @@ def joint_box(model: Model, state: State, maps: Tensor, side_px: float) -> tuple
     maps = maps * torch.stack([_motion_map(model, state, side) for side in sides])
     best = int(maps.amax((1, 2)).argmax())
     return _to_px(model, state, _peak(maps[best], config.subcell), sides[best]), _rescaled(model, state, best)
+
+
+def resampled_box(
+    model: Model, state: State, features: Tensor, values: Tensor, side_px: float
+) -> tuple[Pair, Pair]:
+    """Centre and size in px from one patch: its features (1, K, M, M), resampled, stand for other crops (Q).
+
+    Candidates are larger and smaller, wider and higher than the target is believed to be. Each scores
+    its peak minus `fit_weight` times the misfit of its map to the label; the top of the parabola
+    through three candidates gives the change of size, and of aspect ratio.
+    """
+    config = model.config.box
+    column, row = _peak(values * _motion_map(model, state, side_px), config.subcell)
+    scale, ratio = math.log(max(config.scales)), math.log(config.stretch) / 2
+    changes = [(0.0, 0.0), (-scale, -scale), (scale, scale)]
+    if ratio > 0:
+        changes += [(-ratio, ratio), (ratio, -ratio)]
+    maps = response.respond(state.theta, state.shape, _resampled(features, (column, row), changes[1:]))
+    maps = torch.cat([values[None], maps])
+    w, h = state.size_px
+    cells = torch.tensor([[model.cells(w, side_px), model.cells(h, side_px)]], device=model.device)
+    at = torch.tensor([[column, row]], device=model.device)
+    label = response.gaussian_labels(at, cells, model.map_size, model.config.model.label_alpha)
+    top, left = max(round(row) - 1, 0), max(round(column) - 1, 0)
+    peaks = maps[:, top : top + 3, left : left + 3].amax((1, 2))
+    misfits = response.sample_losses(maps, label, "energy")
+    scores: list[float] = (peaks - config.fit_weight * misfits).tolist()
+    grown = config.size_weight * scale * _vertex(scores[1], scores[0], scores[2])
+    stretched = config.stretch_weight * ratio * _vertex(scores[3], scores[0], scores[4]) if ratio > 0 else 0.0
+    size = w * math.exp(grown + stretched), h * math.exp(grown - stretched)
+    return _to_px(model, state, (column, row), side_px), size
+
+
+def _resampled(features: Tensor, centre_cells: Pair, changes: list[Pair]) -> Tensor:
+    """(n, K, M, M): around a centre, each cell's distance grown by the exponents of n changes in x and y."""
+    side = features.shape[-1]
+    cells = torch.arange(side, device=features.device, dtype=features.dtype)
+    factors = torch.tensor(changes, device=features.device, dtype=features.dtype).exp()
+    middle = torch.tensor(centre_cells, device=features.device, dtype=features.dtype)
+    # (n, 2, M) positions in cells, then from -1 at the first cell's centre to 1 at the last one's
+    positions = middle[None, :, None] + factors[:, :, None] * (cells - middle[:, None])
+    positions = 2 * positions / (side - 1) - 1
+    shape = (len(changes), side, side)
+    grid = torch.stack(
+        [positions[:, 0, None, :].expand(shape), positions[:, 1, :, None].expand(shape)], dim=3
+    )
+    return F.grid_sample(
+        features.expand(len(changes), -1, -1, -1), grid, padding_mode="border", align_corners=True
+    )
+
+
+def _vertex(before: float, top: float, after: float) -> float:
+    """Where between -1 and 1 the parabola through three scores has its top; an end where it has none."""
+    curvature = before - 2 * top + after
+    if curvature >= 0:
+        return float(after > before) - float(after < before)
+    return min(max(0.5 * (before - after) / curvature, -1.0), 1.0)
 
 
 def _rescaled(model: Model, state: State, index: int) -> Pair:

@@ -77,6 +77,8 @@ def step(
     state = replace(state, drifting=_is_drifting(model, state, score))
     if joint:
         centre, size = locate.joint_box(model, state, maps, side)
+    elif config.box.pyramid == "features" and not config.model.box_branch:
+        centre, size = locate.resampled_box(model, state, features, maps[0], side)
     else:
         find = locate.regressed_box if config.model.box_branch else locate.pyramid_box
         centre, size = find(model, state, frame, features, maps[0], side)

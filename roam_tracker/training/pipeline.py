@@ -73,7 +73,7 @@ def train(job: Job) -> dict[str, float]:
 
     With held-back videos the weights are those of the stage's steps that track them best.
     """
-    training, trunk = job.training, job.trunk
+    training, trunk = job.training, _of_backbone(job)
     if whitens(job.config) and "whiten.weight" not in trunk:
         trunk = with_whitening(job.config, training, job.source, trunk, _skip(job))
     generator = torch.Generator().manual_seed(training.seed)
@@ -135,6 +135,13 @@ class _Best:
         if scores:
             job.log(f"after {step} steps: mean overlap on held-back videos {value:.4f}")
         return value
+
+
+def _of_backbone(job: Job) -> dict[str, Tensor]:
+    """The trunk's tensors in the order of its layers; files of weights come in any order, with others."""
+    layers = backbone.backbone_spec(job.config.model.backbone).layers
+    names = [f"{layer.name}.{part}" for layer in layers for part in ("weight", "bias")]
+    return {name: job.trunk[name] for name in names if name in job.trunk}
 
 
 def _adapt_backbone(

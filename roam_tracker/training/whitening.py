@@ -38,13 +38,7 @@ def with_whitening(
     The statistics are those of a few crops of 16 clips; `skip` is told of clips that cannot be read.
     """
     spec = backbone.backbone_spec(config.model.backbone)
-    names = {
-        f"{layer.name}.{part}"
-        for block in spec.blocks
-        for layer in block.layers
-        for part in ("weight", "bias")
-    }
-    known = {name: value.half().float() for name, value in trunk.items() if name in names}
+    known = {name: value.half().float() for name, value in trunk.items()}
     known["whiten.weight"], known["whiten.bias"] = (
         torch.eye(spec.channels)[:, :, None, None],
         torch.zeros(spec.channels),
