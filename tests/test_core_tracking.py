@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from roam_tracker.core import tracking
+from roam_tracker.core import locate, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import WeightsError
@@ -28,15 +28,24 @@ def track(frames, box, config=CONFIG):
     return np.array([tracker.update(frame) for frame in frames[1:]]), tracker
 
 
-@pytest.mark.parametrize("pyramid", ["after", "joint"])
-def test_the_tracker_follows_a_moving_square(moving_square, pyramid):
+BEST = {"estimate": "best", "scales": (0.95, 1.0, 1.05), "stretch": 1.0}
+SIZES = {
+    "after": {"pyramid": "after", **BEST},
+    "joint": {"pyramid": "joint", **BEST},
+    "parabola after": {"pyramid": "after", "stretch": 1.0},
+    "parabola and stretch": {},  # the preset's
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_tracker_follows_a_moving_square(moving_square, size):
     frames, boxes = moving_square
-    tracked, _ = track(frames, boxes[0], with_box(pyramid=pyramid))
+    tracked, _ = track(frames, boxes[0], with_box(**SIZES[size]))
     assert overlap(tracked, boxes[1:]).mean() > 0.7
 
 
-@pytest.mark.parametrize("pyramid", ["after", "joint"])
-def test_the_box_grows_with_the_target(moving_square, pyramid):
+@pytest.mark.parametrize("size", SIZES)
+def test_the_box_grows_with_the_target(moving_square, size):
     frames, boxes = moving_square
     patch = frames[0][50:82, 40:72]
     grown, truth = [frames[0]], [boxes[0]]
@@ -48,9 +57,53 @@ def test_the_box_grows_with_the_target(moving_square, pyramid):
         frame[40 : 40 + side, 40 : 40 + side] = patch[index][:, index]
         grown.append(frame)
         truth.append((40, 40, side, side))
-    tracked, _ = track(grown[:1] + grown[1:], truth[0], with_box(pyramid=pyramid))
+    tracked, _ = track(grown[:1] + grown[1:], truth[0], with_box(**SIZES[size]))
     assert tracked[-1][2] > 40
     assert overlap(tracked[-1], np.array(truth[-1])) > 0.55
+
+
+def test_the_box_grows_wider_with_a_target_that_grows_wider_only(moving_square):
+    frames, boxes = moving_square
+    patch, wider = frames[0][50:82, 40:72], [frames[0]]
+    for k in range(1, 25):
+        width = round(32 * 1.015**k)
+        frame = frames[0].copy()
+        frame[50:82, 40:72] = frames[-1][50:82, 40:72]
+        frame[50:82, 40 : 40 + width] = patch[:, (np.arange(width) * 32) // width]
+        wider.append(frame)
+    tracked, _ = track(wider, boxes[0], CONFIG)
+    assert tracked[-1][2] / tracked[-1][3] > 1.15
+
+
+def test_the_search_region_is_stretched_as_the_target_is(moving_square):
+    frames, boxes = moving_square
+    _, tracker = track(frames[:2], boxes[0], CONFIG)
+    state = dataclasses.replace(tracker.state, size_px=(64.0, 16.0))  # four times as wide, as large
+    across, down = locate.search_region(tracker.model, state)
+    assert across / down == pytest.approx(4)
+    assert across * down == pytest.approx(tracker.model.region_side((32.0, 32.0)) ** 2)
+    square = dataclasses.replace(state, first_ratio=4.0)
+    assert locate.search_region(tracker.model, square)[0] == pytest.approx((across * down) ** 0.5)
+
+
+def test_scales_and_stretches_take_turns(moving_square):
+    frames, boxes = moving_square
+    _, tracker = track(frames[:2], boxes[0], CONFIG)
+    even, odd = (
+        locate.candidate_sides(
+            tracker.model, dataclasses.replace(tracker.state, frames=frames), (100.0, 100.0)
+        )
+        for frames in (0, 1)
+    )
+    assert even == [(100, 100), pytest.approx((90.91, 90.91)), pytest.approx((110, 110))]
+    assert odd == [(100, 100), pytest.approx((100 / 1.1, 110)), pytest.approx((110, 100 / 1.1))]
+
+
+def test_the_top_of_a_parabola_through_three_scores():
+    # -(t - 0.25)^2 at -1, 0, 1; a valley has its top at the higher end
+    assert locate._vertex(-1.5625, -0.0625, -0.5625) == pytest.approx(0.25)
+    assert locate._vertex(3.0, 0.0, 1.0) == -1.0
+    assert locate._vertex(1.0, 1.0, 1.0) == 0.0
 
 
 def test_a_joint_pyramid_of_one_scale_is_the_pyramid_after_it(moving_square):

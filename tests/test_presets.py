@@ -111,7 +111,7 @@ def test_the_box_branch_moves_and_stretches_the_box_it_is_told_to(box_model, mov
     values[middle, middle] = 1.0
     features = torch.zeros(1, 40, box_model.map_size, box_model.map_size)
     side = box_model.region_side(state.size_px)
-    (x, y), (w, h) = locate.regressed_box(box_model, state, torch.zeros(1), features, values, side)
+    (x, y), (w, h) = locate.regressed_box(box_model, state, features, values, (side, side))
     assert (x, y) == pytest.approx((56 + 0.25 * 32, 66 - 0.5 * 32), abs=1e-3)
     # penalty exp(-0.05 (e^(0.2/2 + 0.2) - 1)), weight 0.6 * penalty^2
     weight = 0.6 * np.exp(-0.05 * (np.exp(0.3) - 1)) ** 2

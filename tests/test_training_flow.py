@@ -34,6 +34,7 @@ CONFIG = dataclasses.replace(
     update=dataclasses.replace(DEFAULT.update, every_frames=TAU, samples=TAU, memory_frames=2 * TAU),
 )
 FUTURES = [1, 0, 1]
+CLIP_TENSORS = [field.name for field in dataclasses.fields(Clip) if field.name != "first"]
 
 
 def random_clip(seed, side_cells=1.5):
@@ -46,7 +47,10 @@ def random_clip(seed, side_cells=1.5):
     noise = 0.2 * torch.randn(frames, 2, generator=generator, dtype=torch.float64)
     noise[0] = 0
     sizes = torch.full((frames, 2), side_cells, dtype=torch.float64)
-    return Clip(features, centres, centres + noise, sizes, sizes)
+    stretch = torch.exp(0.1 * torch.randn(frames, 2, generator=generator, dtype=torch.float64))
+    stretch[0] = 1
+    hidden = torch.zeros(frames, dtype=torch.float64)
+    return Clip(features, centres, centres + noise, sizes, sizes, sizes * stretch, hidden)
 
 
 def random_weights(config=CONFIG, seed=0):
@@ -188,7 +192,7 @@ class Reference:
         config = CONFIG.optimizer
         self.frames = self.clip.features.tolist()
         self.exact = reference_labels(self.clip.centres_cells, self.clip.sizes_cells)
-        noisy = reference_labels(self.clip.noisy_centres_cells, self.clip.sizes_cells)
+        noisy = reference_labels(self.clip.noisy_centres_cells, self.clip.noisy_sizes_cells)
         weights = {name: value.detach() for name, value in self.weights.items()}
         self.theta0, self.lambda0 = weights["theta0"].tolist(), weights["lambda0"].tolist()
         self.first_gradient = reference_loss(self.theta0, self.frames[:1], self.exact[:1])[1]
@@ -410,10 +414,11 @@ def test_a_meta_loss_sees_of_its_block_its_future_frame_and_nothing_later(number
 
     def disturbed(frames):
         """The losses when other features and labels stand in these frames."""
-        parts = {field.name: getattr(clip, field.name).clone() for field in dataclasses.fields(Clip)}
+        parts = {name: getattr(clip, name) for name in CLIP_TENSORS}
+        parts = {name: values.clone() for name, values in parts.items()}
         for values in parts.values():
             values[frames] += 0.5
-        return losses_of(Clip(**parts), weights)
+        return losses_of(dataclasses.replace(clip, **parts), weights)
 
     assert torch.equal(disturbed(unseen)[number], losses[number])
     assert not torch.equal(disturbed([future])[number], losses[number])
@@ -425,7 +430,7 @@ def test_a_meta_loss_sees_of_its_block_its_future_frame_and_nothing_later(number
 def test_a_meta_loss_is_that_of_the_exact_label_and_an_update_learns_from_the_noisy_one():
     clip, weights = random_clip(5), random_weights()
     losses = losses_of(clip, weights)
-    noisy = dataclasses.replace(clip, noisy_centres_cells=clip.noisy_centres_cells + 0.5)
-    changed = losses_of(noisy, weights)
-    assert changed[0] == losses[0]
-    assert (changed[1:] != losses[1:]).all()
+    for name in ("noisy_centres_cells", "noisy_sizes_cells"):
+        changed = losses_of(dataclasses.replace(clip, **{name: getattr(clip, name) + 0.5}), weights)
+        assert changed[0] == losses[0]
+        assert (changed[1:] != losses[1:]).all()

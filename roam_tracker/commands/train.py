@@ -90,7 +90,10 @@ def run(args: argparse.Namespace) -> int:
     }
     name = config.model.backbone
     published = backbone_spec(name).file is not None
-    with joined(torch.device(args.device)) as world, tensorboard(args.tensorboard) as on_row:
+    with (
+        joined(torch.device(args.device)) as world,
+        tensorboard(args.tensorboard if world.rank == 0 else None) as on_row,
+    ):
         job = Job(
             config,
             training,

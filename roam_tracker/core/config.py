@@ -145,12 +145,10 @@ class BoxConfig:
 
     motion_sigma: float = 0.79  # std of the motion map over sqrt(w*h) of the target (J)
     scales: tuple[float, ...] = (0.95, 1.0, 1.05)  # of the pyramid (I)
-    # around the new centre, in crops of its own; joint: around the old one; features: no crops, the
-    # searched patch's features are resampled, and width and height are estimated apart (Q)
-    pyramid: str = "after"
-    fit_weight: float = 0.0  # features: of the misfit to the label in a candidate's score, beside its peak
-    stretch: float = 1.0  # features: width over height of the stretched candidates, and its inverse; 1: none
-    stretch_weight: float = 0.0  # of the estimated aspect ratio in the interpolation
+    pyramid: str = "after"  # around the new centre, in crops of its own, or joint: around the old one (Q)
+    estimate: str = "best"  # of the size: best, the highest peak's scale; parabola: between three scores (R)
+    fit_weight: float = 0.0  # parabola: of the misfit to the label in a score, beside the peak
+    stretch: float = 1.0  # w/h of a wider candidate over the believed one, 1: none; every second frame (R)
     size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
     subcell: bool = False  # refine the peak by a parabola through its neighbours
     min_side_px: float = 4.0
@@ -166,26 +164,32 @@ class BoxConfig:
             len(self.scales) >= 1 and all(scale > 0 for scale in self.scales),
             f"box.scales must be positive numbers, got {list(self.scales)}.",
         )
-        ways = ("after", "joint", "features")
-        _require(
-            self.pyramid in ways, f"box.pyramid {self.pyramid!r} is unknown; {nearest(self.pyramid, ways)}"
-        )
+        for name, ways in (("pyramid", ("after", "joint")), ("estimate", ("best", "parabola"))):
+            way = getattr(self, name)
+            _require(way in ways, f"box.{name} {way!r} is unknown; {nearest(way, ways)}")
         _require(
             self.pyramid == "after" or 1.0 in self.scales,
-            f"box.scales must contain 1.0 for the {self.pyramid} pyramid, got {list(self.scales)}.",
+            f"box.scales must contain 1.0 for a joint pyramid, got {list(self.scales)}.",
         )
-        low, high = min(self.scales), max(self.scales)
         _require(
-            self.pyramid != "features" or (len(self.scales) == 3 and abs(low * high - 1) < 0.02),
-            f"box.scales must be s, 1 and 1/s for the features pyramid, got {list(self.scales)}.",
+            self.estimate == "best" or _is_even(self.scales),
+            f"box.scales must be 1/s, 1 and s for a parabola, got {list(self.scales)}.",
         )
-        _require(self.stretch >= 1, f"box.stretch must be >= 1, got {self.stretch}.")
+        _require(
+            self.stretch == 1 or (self.stretch > 1 and self.estimate == "parabola"),
+            f"box.stretch must be 1, or above 1 with estimate = parabola, got {self.stretch}.",
+        )
         _require(self.fit_weight >= 0, f"box.fit_weight must be >= 0, got {self.fit_weight}.")
-        _require(
-            0 <= self.stretch_weight <= 1, f"box.stretch_weight must be in [0, 1], got {self.stretch_weight}."
-        )
         _require(0 <= self.size_weight <= 1, f"box.size_weight must be in [0, 1], got {self.size_weight}.")
         _require(self.min_side_px > 0, f"box.min_side_px must be > 0, got {self.min_side_px}.")
+
+
+def _is_even(scales: tuple[float, ...]) -> bool:
+    """Whether the scales are 1/s, 1 and s, to a hundredth."""
+    if len(scales) != 3:
+        return False
+    low, middle, high = sorted(scales)
+    return middle == 1 and high > 1 and abs(low * high - 1) < 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from roam_tracker.core import response
@@ -11,83 +10,91 @@ from roam_tracker.core.model import Model
 from roam_tracker.core.state import Pair, State
 
 
-def _motion_map(model: Model, state: State, side_px: float) -> Tensor:
+def search_region(model: Model, state: State) -> Pair:
+    """Width and height in px of the search region.
+
+    A square (section 5), but for a tracker that estimates width and height apart: there it is stretched
+    as the target is since the first frame, so that the target fills the same cells.
+    """
+    side = model.region_side(state.size_px)
+    if model.config.box.stretch == 1:
+        return side, side
+    stretch = math.sqrt(state.size_px[0] / state.size_px[1] / state.first_ratio)
+    return side * stretch, side / stretch
+
+
+def _motion_map(model: Model, state: State, region: Pair) -> Tensor:
     """The Gaussian-like map of section 4 that suppresses large movement (J), (M, M)."""
     config, (w, h) = model.config.box, state.size_px
     sigma = config.loose_sigma if state.drifting else config.motion_sigma
     cells = torch.arange(model.map_size, device=model.device) - (model.map_size - 1) / 2
-    one = torch.exp(-0.5 * (cells / (sigma * model.cells(math.sqrt(w * h), side_px))) ** 2)
+    one = torch.exp(
+        -0.5 * (cells / (sigma * model.cells(math.sqrt(w * h), math.sqrt(region[0] * region[1])))) ** 2
+    )
     return one[:, None] * one[None, :]
 
 
-def pyramid_box(
-    model: Model, state: State, frame: Tensor, features: Tensor, values: Tensor, side_px: float
-) -> tuple[Pair, Pair]:
-    """Centre and size in px: the peak under the motion map, then the best of the pyramid's scales."""
-    config = model.config.box
-    column, row = _peak(values * _motion_map(model, state, side_px), config.subcell)
-    centre = _to_px(model, state, (column, row), side_px)
-    sides = [(side_px * scale, side_px * scale) for scale in config.scales]
-    peaks = response.respond(state.theta, state.shape, model.features(frame, centre, sides)).amax((1, 2))
-    return centre, _rescaled(model, state, int(peaks.argmax()))
+def pyramid_box(model: Model, state: State, frame: Tensor, values: Tensor, region: Pair) -> tuple[Pair, Pair]:
+    """Centre and size in px: the peak under the motion map, then what the crops around it say of the size."""
+    centre = _to_px(
+        model, state, _peak(values * _motion_map(model, state, region), model.config.box.subcell), region
+    )
+    features = model.features(frame, centre, candidate_sides(model, state, region))
+    maps = response.respond(state.theta, state.shape, features)
+    return centre, _new_size(model, state, maps, maps, region)
 
 
-def joint_box(model: Model, state: State, maps: Tensor, side_px: float) -> tuple[Pair, Pair]:
-    """Centre and size in px: the highest peak of all scales' maps (n, M, M) under their motion maps (Q)."""
-    config = model.config.box
-    sides = [side_px * scale for scale in config.scales]
-    maps = maps * torch.stack([_motion_map(model, state, side) for side in sides])
-    best = int(maps.amax((1, 2)).argmax())
-    return _to_px(model, state, _peak(maps[best], config.subcell), sides[best]), _rescaled(model, state, best)
+def joint_box(model: Model, state: State, maps: Tensor, region: Pair) -> tuple[Pair, Pair]:
+    """Centre and size in px from the maps (n, M, M) of all candidates, cropped around the old centre (Q)."""
+    config, sides = model.config.box, candidate_sides(model, state, region)
+    masked = maps * torch.stack([_motion_map(model, state, side) for side in sides])
+    best = int(masked.amax((1, 2)).argmax()) if config.estimate == "best" else 0
+    centre = _to_px(model, state, _peak(masked[best], config.subcell), sides[best])
+    return centre, _new_size(model, state, maps, masked, region)
 
 
-def resampled_box(
-    model: Model, state: State, features: Tensor, values: Tensor, side_px: float
-) -> tuple[Pair, Pair]:
-    """Centre and size in px from one patch: its features (1, K, M, M), resampled, stand for other crops (Q).
+def candidate_sides(model: Model, state: State, region: Pair) -> list[Pair]:
+    """Sides in px of the crops that the size is read from: the search region itself, then its changes."""
+    return [(region[0] * math.exp(x), region[1] * math.exp(y)) for x, y in _changes(model, state)]
 
-    Candidates are larger and smaller, wider and higher than the target is believed to be. Each scores
-    its peak minus `fit_weight` times the misfit of its map to the label; the top of the parabola
-    through three candidates gives the change of size, and of aspect ratio.
+
+def _changes(model: Model, state: State) -> list[Pair]:
+    """Logarithms of width and height of the candidates over the believed ones; the first are 0.
+
+    With a stretch the pyramid's scales and the wider and higher candidates take turns, frame by frame.
     """
     config = model.config.box
-    column, row = _peak(values * _motion_map(model, state, side_px), config.subcell)
-    scale, ratio = math.log(max(config.scales)), math.log(config.stretch) / 2
-    changes = [(0.0, 0.0), (-scale, -scale), (scale, scale)]
-    if ratio > 0:
-        changes += [(-ratio, ratio), (ratio, -ratio)]
-    maps = response.respond(state.theta, state.shape, _resampled(features, (column, row), changes[1:]))
-    maps = torch.cat([values[None], maps])
+    ratio = math.log(config.stretch) / 2
+    if ratio > 0 and state.frames % 2 == 1:
+        return [(0.0, 0.0), (-ratio, ratio), (ratio, -ratio)]
+    return [(0.0, 0.0), *((math.log(scale),) * 2 for scale in sorted(config.scales) if scale != 1)]
+
+
+def _new_size(model: Model, state: State, maps: Tensor, masked: Tensor, region: Pair) -> Pair:
+    """Width and height in px, moved towards what the candidates' maps (n, M, M) say.
+
+    best:     the candidate with the highest peak
+    parabola: the top of the parabola through the scores of three candidates; a score is the peak minus
+              `fit_weight` times the misfit to the label around it
+    """
+    config, changes = model.config.box, _changes(model, state)
     w, h = state.size_px
-    cells = torch.tensor([[model.cells(w, side_px), model.cells(h, side_px)]], device=model.device)
-    at = torch.tensor([[column, row]], device=model.device)
-    label = response.gaussian_labels(at, cells, model.map_size, model.config.model.label_alpha)
-    top, left = max(round(row) - 1, 0), max(round(column) - 1, 0)
-    peaks = maps[:, top : top + 3, left : left + 3].amax((1, 2))
-    misfits = response.sample_losses(maps, label, "energy")
-    scores: list[float] = (peaks - config.fit_weight * misfits).tolist()
-    grown = config.size_weight * scale * _vertex(scores[1], scores[0], scores[2])
-    stretched = config.stretch_weight * ratio * _vertex(scores[3], scores[0], scores[4]) if ratio > 0 else 0.0
-    size = w * math.exp(grown + stretched), h * math.exp(grown - stretched)
-    return _to_px(model, state, (column, row), side_px), size
-
-
-def _resampled(features: Tensor, centre_cells: Pair, changes: list[Pair]) -> Tensor:
-    """(n, K, M, M): around a centre, each cell's distance grown by the exponents of n changes in x and y."""
-    side = features.shape[-1]
-    cells = torch.arange(side, device=features.device, dtype=features.dtype)
-    factors = torch.tensor(changes, device=features.device, dtype=features.dtype).exp()
-    middle = torch.tensor(centre_cells, device=features.device, dtype=features.dtype)
-    # (n, 2, M) positions in cells, then from -1 at the first cell's centre to 1 at the last one's
-    positions = middle[None, :, None] + factors[:, :, None] * (cells - middle[:, None])
-    positions = 2 * positions / (side - 1) - 1
-    shape = (len(changes), side, side)
-    grid = torch.stack(
-        [positions[:, 0, None, :].expand(shape), positions[:, 1, :, None].expand(shape)], dim=3
-    )
-    return F.grid_sample(
-        features.expand(len(changes), -1, -1, -1), grid, padding_mode="border", align_corners=True
-    )
+    if config.estimate == "best":
+        x, y = changes[int(masked.amax((1, 2)).argmax())]
+        weight = config.size_weight
+        return w * (1 + weight * (math.exp(x) - 1)), h * (1 + weight * (math.exp(y) - 1))
+    at = masked.flatten(1).argmax(1)
+    centres = torch.stack([at % model.map_size, at // model.map_size], dim=1).to(maps.dtype)
+    cells = torch.tensor([[model.cells(w, region[0]), model.cells(h, region[1])]], device=model.device)
+    alpha = model.config.model.label_alpha
+    labels = response.gaussian_labels(centres, cells, model.map_size, alpha)
+    near = labels > math.exp(-alpha)  # within one width and height of the peak
+    misfits = response.sample_losses(torch.where(near, maps, labels), labels, "energy")
+    peaks = maps.flatten(1).gather(1, at[:, None])[:, 0]
+    score, lower, higher = (peaks - config.fit_weight * misfits).tolist()
+    top = config.size_weight * _vertex(lower, score, higher)
+    x, y = changes[2]
+    return w * math.exp(top * x), h * math.exp(top * y)
 
 
 def _vertex(before: float, top: float, after: float) -> float:
@@ -98,14 +105,8 @@ def _vertex(before: float, top: float, after: float) -> float:
     return min(max(0.5 * (before - after) / curvature, -1.0), 1.0)
 
 
-def _rescaled(model: Model, state: State, index: int) -> Pair:
-    """Width and height in px moved towards the scale of that index."""
-    factor = 1 + model.config.box.size_weight * (model.config.box.scales[index] - 1)
-    return state.size_px[0] * factor, state.size_px[1] * factor
-
-
 def regressed_box(
-    model: Model, state: State, frame: Tensor, features: Tensor, values: Tensor, side_px: float
+    model: Model, state: State, features: Tensor, values: Tensor, region: Pair
 ) -> tuple[Pair, Pair]:
     """Centre and size in px from the box branch at the best cell (release family).
 
@@ -117,26 +118,26 @@ def regressed_box(
     across, down = offsets[2].clamp(-1, 1), offsets[3].clamp(-1, 1)
     change = torch.exp((across + down).abs() / 2 + (across - down).abs())  # of scale, times of ratio
     penalty = torch.exp(-config.size_penalty * (change - 1))
-    best = values * penalty * _motion_map(model, state, side_px)
+    best = values * penalty * _motion_map(model, state, region)
     row, column = divmod(int(best.argmax()), model.map_size)
     tx, ty = offsets[:2, row, column].tolist()
     w, h = state.size_px
-    centre_cells = column + tx * model.cells(w, side_px), row + ty * model.cells(h, side_px)
+    centre_cells = column + tx * model.cells(w, region[0]), row + ty * model.cells(h, region[1])
     share = float(penalty[row, column])
     weight = min(max(config.size_weight * share * share * float(values[row, column]), 0.0), 1.0)
     size = (
         w * (1 + weight * (math.exp(float(across[row, column])) - 1)),
         h * (1 + weight * (math.exp(float(down[row, column])) - 1)),
     )
-    return _to_px(model, state, centre_cells, side_px), size
+    return _to_px(model, state, centre_cells, region), size
 
 
-def _to_px(model: Model, state: State, cell: Pair, side_px: float) -> Pair:
+def _to_px(model: Model, state: State, cell: Pair, region: Pair) -> Pair:
     """A place in feature cells of the searched patch as x, y in px of the frame."""
-    middle, px_per_cell = (model.map_size - 1) / 2, model.spec.stride * side_px / model.patch_px
+    middle, px_per_px = (model.map_size - 1) / 2, model.spec.stride / model.patch_px
     return (
-        state.centre_px[0] + (cell[0] - middle) * px_per_cell,
-        state.centre_px[1] + (cell[1] - middle) * px_per_cell,
+        state.centre_px[0] + (cell[0] - middle) * px_per_px * region[0],
+        state.centre_px[1] + (cell[1] - middle) * px_per_px * region[1],
     )
 
 

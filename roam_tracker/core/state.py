@@ -51,6 +51,7 @@ class State:
     memory: tuple[Sample, ...]  # oldest first
     first_peak: float  # of the response on the first frame, after theta(1)
     drifting: bool = False  # the wide motion map is in use
+    first_ratio: float = 1.0  # w / h of the first box
     first_sample: Sample | None = None  # the first frame, where every batch has it (update.keep_first)
     rejected_steps: int = 0  # updates undone because the loss rose or was not finite
 

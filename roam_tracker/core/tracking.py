@@ -53,7 +53,9 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     optimizer = model.optimizer.init(begin.rates, groups, begin.constant)
     drifting = config.box.reliable_ratio > 0  # the first search is a wide one
     first = samples[0] if config.update.keep_first else None
-    return State(centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, first_sample=first)
+    return State(
+        centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, w / h, first_sample=first
+    )
 
 
 @torch.no_grad()
@@ -67,26 +69,24 @@ def step(
     returns: the new state; the predicted box x, y, w, h in px; the score, the peak of the response map
     before the motion map (about 1 where the target looks as expected, 0 where nothing does)
     """
-    config, side = model.config, model.region_side(state.size_px)
+    config, region = model.config, locate.search_region(model, state)
     joint = config.box.pyramid == "joint" and not config.model.box_branch
-    scales = config.box.scales if joint else (1.0,)
-    features = model.features(frame, state.centre_px, [(side * scale, side * scale) for scale in scales])
+    sides = locate.candidate_sides(model, state, region) if joint else [region]
+    features = model.features(frame, state.centre_px, sides)
     maps = response.respond(state.theta, state.shape, features)
-    unscaled = scales.index(1.0)
-    score = float(maps[unscaled].amax())
+    score = float(maps[0].amax())
     state = replace(state, drifting=_is_drifting(model, state, score))
-    if joint:
-        centre, size = locate.joint_box(model, state, maps, side)
-    elif config.box.pyramid == "features" and not config.model.box_branch:
-        centre, size = locate.resampled_box(model, state, features, maps[0], side)
+    if config.model.box_branch:
+        centre, size = locate.regressed_box(model, state, features, maps[0], region)
+    elif joint:
+        centre, size = locate.joint_box(model, state, maps, region)
     else:
-        find = locate.regressed_box if config.model.box_branch else locate.pyramid_box
-        centre, size = find(model, state, frame, features, maps[0], side)
+        centre, size = locate.pyramid_box(model, state, frame, maps[0], region)
     height, width = frame.shape[:2]
     smallest = config.box.min_side_px
     centre = min(max(centre[0], 0.0), float(width)), min(max(centre[1], 0.0), float(height))
     size = min(max(size[0], smallest), float(width)), min(max(size[1], smallest), float(height))
-    seen = _sample(model, state, features[unscaled], truth or (*_corner(centre, size), *size), side)
+    seen = _sample(model, state, features[0], truth or (*_corner(centre, size), *size), region)
     state = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
     if score >= config.update.miss_ratio * state.first_peak:
         state = replace(state, memory=(*state.memory, seen)[-config.update.memory_frames :])
@@ -169,16 +169,16 @@ def _batch(model: Model, samples: Sequence[Sample]) -> Batch:
     return torch.stack([s.features for s in samples]), labels, config.loss, boxes
 
 
-def _sample(model: Model, state: State, features: Tensor, box: Box, side_px: float) -> Sample:
+def _sample(model: Model, state: State, features: Tensor, box: Box, region: Pair) -> Sample:
     """A box x, y, w, h in px as the label of the patch that was searched around the state's centre."""
-    x, y, w, h = box
+    (x, y, w, h), (across, down), (believed_w, believed_h) = box, region, state.size_px
     middle = (model.map_size - 1) / 2
     centre = (
-        middle + model.cells(x + w / 2 - state.centre_px[0], side_px),
-        middle + model.cells(y + h / 2 - state.centre_px[1], side_px),
+        middle + model.cells(x + w / 2 - state.centre_px[0], across),
+        middle + model.cells(y + h / 2 - state.centre_px[1], down),
     )
-    anchor = model.cells(state.size_px[0], side_px), model.cells(state.size_px[1], side_px)
-    return Sample(features, centre, (model.cells(w, side_px), model.cells(h, side_px)), anchor)
+    anchor = model.cells(believed_w, across), model.cells(believed_h, down)
+    return Sample(features, centre, (model.cells(w, across), model.cells(h, down)), anchor)
 
 
 def _corner(centre: Pair, size: Pair) -> Pair:

@@ -1,0 +1,243 @@
+"""Training adapts theta as tracking does: the same first step, the same updates on the same samples."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from roam_tracker.core import backbone, response, tracking
+from roam_tracker.core.config import load_preset
+from roam_tracker.core.model import Model
+from roam_tracker.core.optimizers import LstmOptimizer
+from roam_tracker.core.state import Sample
+from roam_tracker.training import meta
+from roam_tracker.training.clips import Clip, draw_patches
+from roam_tracker.training.config import TrainingConfig
+from roam_tracker.training.loop import choose_futures
+from roam_tracker.training.meta import meta_losses
+from roam_tracker.training.parameters import model_weights, new_parameters
+from roam_tracker.training.sources import Footage
+from roam_tracker.weights import load_weights
+
+DEFAULT = load_preset("default")
+TINY = dataclasses.replace(
+    DEFAULT,
+    search=dataclasses.replace(DEFAULT.search, base_object_size=16.0),
+    model=dataclasses.replace(DEFAULT.model, reduced_channels=4, filter_height=5, filter_width=5),
+    optimizer=dataclasses.replace(DEFAULT.optimizer, hidden=4),
+    update=dataclasses.replace(DEFAULT.update, guard_halvings=0),
+)
+TAU, BLOCKS = TINY.update.every_frames, 4
+RATES = TrainingConfig(first_rates=(2e-3, 2e-3, 1e-4, 1e-4))  # of which no update diverges
+SEVERAL = {"first_scales": (1.0, 0.8, 1.25), "first_ratios": (1.0, 1.5)}
+BOX = (40.0, 50.0, 32.0, 24.0)
+
+
+def preset(optimizer=(), model=(), **update):
+    return dataclasses.replace(
+        TINY,
+        update=dataclasses.replace(TINY.update, **update),
+        optimizer=dataclasses.replace(TINY.optimizer, **dict(optimizer)),
+        model=dataclasses.replace(TINY.model, **dict(model)),
+    )
+
+
+def target(config, frame, monkeypatch):
+    """An untrained model, its weights with a graph, its state after the first frame, and those samples."""
+    weights = model_weights(config, RATES, new_parameters(config, RATES, torch.Generator().manual_seed(0)))
+    plain = {name: value.detach() for name, value in weights.items()}
+    model = Model(config, load_weights("default") | plain, torch.device("cpu"))
+    seen, whole = [], tracking._batch
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            tracking, "_batch", lambda model, samples: seen.append(samples) or whole(model, samples)
+        )
+        state = tracking.start(model, torch.from_numpy(frame), BOX)
+    return model, weights, state, seen[0]
+
+
+def later_samples(first):
+    """Samples of BLOCKS * TAU later frames: the first one's features changed, labels at random."""
+    generator, made = torch.Generator().manual_seed(1), []
+    for _ in range(BLOCKS * TAU):
+        noise = torch.randn(first.features.shape, generator=generator)
+        x, y, w, h, *anchor = torch.rand(6, generator=generator).tolist()
+        made.append(
+            Sample(
+                first.features + 0.3 * noise,
+                (3 + 4 * x, 3 + 4 * y),
+                (1.5 + w, 1.5 + h),
+                (1.5 + anchor[0], 1.5 + anchor[1]),
+            )
+        )
+    return made
+
+
+def as_clip(first, later):
+    samples = [*first, *later]
+    features = torch.stack([sample.features for sample in samples])
+    centres, sizes, anchors = (
+        torch.tensor([getattr(sample, name) for sample in samples])
+        for name in ("centre_cells", "size_cells", "anchor_cells")
+    )
+    return Clip(features, centres, centres, sizes, anchors, sizes, torch.zeros(len(samples)), len(first))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"keep_first": True},
+        {"optimizer": {"reset": True}},
+        SEVERAL,
+        {"keep_first": True, "optimizer": {"reset": True}, **SEVERAL},
+        {"steps": 1},
+        {"steps": 3, "memory_frames": 15},
+        {"samples": 8},  # more than the first update has
+        {"samples": 3, "memory_frames": 7},
+        {"model": {"box_branch": True}},
+        {"model": {"reduced_channels": 24}},  # features in the Fourier domain
+    ],
+    ids=str,
+)
+def test_updates_in_training_are_those_of_tracking(changes, moving_square, monkeypatch):
+    config = preset(**changes)
+    expected, losses = both_ways(config, *target(config, moving_square[0][0], monkeypatch))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert np.ptp(expected) > 0.01  # they tell the updates apart
+
+
+def test_the_guard_of_training_is_that_of_tracking(moving_square, monkeypatch):
+    guarded, bare = (preset(guard_halvings=halvings, guard_factor=0.4) for halvings in (3, 0))
+    found = {}
+    for config in (guarded, bare):
+        model, weights, state, first = target(config, moving_square[0][0], monkeypatch)
+        too_fast = weights["output.bias"] + 4
+        weights = weights | {"output.bias": too_fast}
+        model.weights["output.bias"] = too_fast.detach()
+        found[config] = both_ways(config, model, weights, state, first)
+    expected, losses = found[guarded]
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    assert max(expected) < 5 and not max(found[bare][0]) < 50  # it was needed
+
+
+def both_ways(config, model, weights, state, first):
+    """The losses on one future frame of each block, as tracking adapts theta and as training does."""
+    later, futures, expected = later_samples(first[0]), [4, 0, 2, 3], []
+    for block, future in enumerate(futures):
+        if block > 0:
+            past = later[: block * TAU][-config.update.memory_frames :]
+            state = tracking.update(model, dataclasses.replace(state, memory=tuple(past)))
+        test = tracking._batch(model, [later[block * TAU + future]])
+        expected.append(float(response.update_loss(state.theta, state.shape, *test)))
+    losses = meta_losses(config, weights, as_clip(first, later), futures, steps=config.update.steps)
+    return expected, losses.tolist()
+
+
+def test_no_two_of_these_presets_update_alike(moving_square, monkeypatch):
+    # so that the test above could fail
+    found = []
+    for changes in ({}, {"keep_first": True}, {"optimizer": {"reset": True}}, {"steps": 3}, {"samples": 8}):
+        config = preset(**changes)
+        _, weights, _, first = target(config, moving_square[0][0], monkeypatch)
+        clip = as_clip(first, later_samples(first[0]))
+        found.append(meta_losses(config, weights, clip, [0] * BLOCKS, steps=config.update.steps)[-1].item())
+    assert np.diff(sorted(found)).min() > 1e-3 * max(found)
+
+
+@pytest.mark.parametrize("crops", [{}, SEVERAL], ids=["one", "six"])
+def test_the_first_step_of_training_is_that_of_tracking(crops, moving_square, monkeypatch):
+    config = preset(**crops)
+    model, weights, state, first = target(config, moving_square[0][0], monkeypatch)
+    later = later_samples(first[0])
+    for future in range(TAU):
+        (loss,) = meta_losses(config, weights, as_clip(first, later), [future], steps=0)
+        test = tracking._batch(model, [later[future]])
+        expected = response.update_loss(state.theta, state.shape, *test).item()
+        assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_clip_begins_with_the_crops_that_tracking_starts_on(moving_square, monkeypatch):
+    config = preset(**SEVERAL)
+    frame = moving_square[0][0]
+    model, _, _, first = target(config, frame, monkeypatch)
+    footage = Footage("square", (frame, frame), np.array([BOX, BOX]), np.zeros(2))
+    still = TrainingConfig(shift=0.0, scale_range=0.0)
+    patches, clip = draw_patches(footage, [0, 1], np.random.default_rng(0), config, still)
+    assert clip.first == len(first) == 6
+    for number, sample in enumerate(first):
+        for name in ("centre", "size", "anchor"):
+            found = getattr(clip, f"{name}s_cells")[number].tolist()
+            assert found == pytest.approx(getattr(sample, f"{name}_cells"), rel=1e-5), name
+    features = features_of(model, patches[: clip.first])
+    expected = torch.stack([sample.features for sample in first])
+    if not torch.allclose(features, expected, atol=1e-3):  # half of the clips are mirrored
+        features = features_of(model, patches[: clip.first].flip(3))
+    torch.testing.assert_close(features, expected, atol=1e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+def features_of(model, patches):
+    return backbone.extract(model.spec, model.backbone, patches.contiguous(memory_format=torch.channels_last))
+
+
+def test_the_first_frame_is_in_every_batch_of_tracking_when_it_is_kept(moving_square, monkeypatch):
+    config = preset(keep_first=True)
+    model, _, state, first = target(config, moving_square[0][0], monkeypatch)
+    batches, whole = [], tracking._batch
+    monkeypatch.setattr(
+        tracking, "_batch", lambda model, samples: batches.append(samples) or whole(model, samples)
+    )
+    for frame in moving_square[0][1:11]:
+        state, _, _ = tracking.step(model, state, torch.from_numpy(frame))
+    assert len(batches) == 4  # two updates of two steps
+    assert all(batch[0] is first[0] and len(batch) == 1 + config.update.samples for batch in batches)
+
+
+def test_the_first_frame_is_in_every_batch_of_training_when_it_is_kept(moving_square, monkeypatch):
+    for kept in (True, False):
+        config = preset(keep_first=kept)
+        _, weights, _, first = target(config, moving_square[0][0], monkeypatch)
+        batches, whole = [], response.loss_and_gradient
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                meta.response,
+                "loss_and_gradient",
+                lambda theta, shape, features, *rest, batches=batches, whole=whole: (
+                    batches.append(features) or whole(theta, shape, features, *rest)
+                ),
+            )
+            meta_losses(config, weights, as_clip(first, later_samples(first[0])), [0] * BLOCKS, steps=2)
+        assert [len(features) for features in batches] == [5 + kept] * 2 * (BLOCKS - 1)
+        assert all(torch.equal(features[0], first[0].features) == kept for features in batches)
+
+
+@pytest.mark.parametrize("where", ["tracking", "training"])
+@pytest.mark.parametrize("reset", [True, False])
+def test_hidden_states_are_zero_before_each_update_only_with_reset(where, reset, moving_square, monkeypatch):
+    config = preset(optimizer={"reset": reset})
+    model, weights, state, first = target(config, moving_square[0][0], monkeypatch)
+    empty, step = [], LstmOptimizer.step
+
+    def spy(self, weights, state, *rest):
+        empty.append(not any(part.any() for part in (*state.hidden, *state.cell)))
+        return step(self, weights, state, *rest)
+
+    monkeypatch.setattr(LstmOptimizer, "step", spy)
+    if where == "tracking":
+        for _ in range(3):
+            state = tracking.update(
+                model, dataclasses.replace(state, memory=tuple(later_samples(first[0])[:10]))
+            )
+    else:
+        meta_losses(config, weights, as_clip(first, later_samples(first[0])), [0] * BLOCKS, steps=2)
+    assert empty == [True, False, reset, False, reset, False]  # two steps an update
+
+
+def test_futures_avoid_frames_that_hide_the_target_unless_a_block_has_no_other():
+    hidden = np.array([[0.9, 0.1, 0.95, 0.69, 1.0], [0, 0, 0, 0, 0], [0.8, 0.9, 1, 1, 0.7]])
+    rng = np.random.default_rng(0)
+    drawn = [choose_futures(hidden, rng) for _ in range(200)]
+    apart = [set(block) for block in zip(*drawn, strict=True)]
+    assert apart == [{1, 3}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4}]
