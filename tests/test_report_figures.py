@@ -219,11 +219,11 @@ def test_figure_9_shows_one_sequence_and_the_mean(recorded):
     (figure,), _ = drawn(recorded, "figure9")
     one, mean = figure.figure.axes
     assert one.get_title() == "long"
-    assert mean.get_title() == "mean of 2 sequences"
+    assert mean.get_title() == "mean of 2 sequences of OTB2015"
     table = figure.table.set_index(["panel", "tracker"])
     assert table.loc[("long", "SGD"), "loss"].tolist() == [2, 3, 4, 5]
     # half of two sequences last to frame 20
-    assert table.loc[("mean of 2 sequences", "ROAM"), "loss"].tolist() == [3, 4, 3, 4]
+    assert table.loc[("mean of 2 sequences of OTB2015", "ROAM"), "loss"].tolist() == [3, 4, 3, 4]
 
 
 def test_figure_9_shows_the_sequence_that_is_asked_for(recorded):

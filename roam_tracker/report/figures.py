@@ -130,7 +130,7 @@ def _losses(material: Material, sweep: Sweep) -> PaperFigure:
     }
     panels = {chosen: {tracker: by_name[chosen] for tracker, by_name in curves.items()}}
     if len(names) > 1:
-        title = f"mean of {len(names)} sequences"
+        title = f"mean of {len(names)} sequences of {material.dataset_of(sweep)}"
         panels[title] = {
             tracker: updates.mean_losses(by_name.values()) for tracker, by_name in curves.items()
         }
