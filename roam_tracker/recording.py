@@ -2,7 +2,7 @@
 
 A recording is one JSON file:
 
-    format     "roam-tracker recording 1"
+    format     "roam-tracker recording 2"
     groups     the names of the parameter groups, G of them
     edges      of the histograms' bins, in log10 of the rate: bin k is edges[k] <= log10(rate) < edges[k+1]
     sequences  one entry for each target that was followed:
@@ -10,7 +10,8 @@ A recording is one JSON file:
       frame, step                 of each gradient step; frame 0 is the first, its rates are lambda(0)
       loss_before, loss_after     of the step's batch; null where not finite
       accepted                    whether the step was kept
-      spread                      [[least, 10th, 90th percentile, greatest rate] for each group] for each step
+      spread                      [[least, 10th percentile, median, 90th percentile, greatest rate] for each
+                                group] for each step
       initial, updating           G histograms of the rates of frame 0 and of all later steps:
         counts                    one count for each bin
         outside                   how many were not positive, below the first edge, not below the last
@@ -33,8 +34,9 @@ from roam_tracker.files import write_atomic
 if TYPE_CHECKING:  # the report reads recordings without torch
     from roam_tracker.core.state import StepRecord
 
-FORMAT = "roam-tracker recording 1"
-EDGES = np.linspace(-12.0, 1.0, 131)  # tenths of a decade
+FORMAT = "roam-tracker recording 2"
+_PER_DECADE = 20
+EDGES = np.linspace(-12.0, 1.0, 13 * _PER_DECADE + 1)
 _BRANCH = ("reduction weight", "reduction bias", "response filter", "response bias")
 GROUPS = (*_BRANCH, *(f"box {name}" for name in ("reduction weight", "reduction bias", "filter", "bias")))
 
@@ -46,7 +48,7 @@ Counts = NDArray[np.int64]
 class Histogram:
     """Counts of rates by their logarithm."""
 
-    counts: Counts  # (G, 130)
+    counts: Counts  # (G, 260)
     outside: Counts  # (G, 3) not positive, below the first edge, not below the last
 
 
@@ -60,7 +62,7 @@ class RecordedSequence:
     loss_before: Array  # (S,) NaN where not finite
     loss_after: Array  # (S,)
     accepted: NDArray[np.bool_]  # (S,)
-    spread: Array  # (S, G, 4) least, 10th, 90th percentile, greatest rate
+    spread: Array  # (S, G, 5) least, 10th percentile, median, 90th percentile, greatest rate
     initial: Histogram
     updating: Histogram
 
@@ -70,7 +72,7 @@ class Recording:
     """One file."""
 
     groups: tuple[str, ...]  # G names
-    edges: Array  # (131,) log10 of the rate
+    edges: Array  # (261,) log10 of the rate
     sequences: tuple[RecordedSequence, ...]
 
 
@@ -105,7 +107,7 @@ class Recorder:
         for group in range(int(groups.max()) + 1):
             chosen = rates[groups == group]
             table[group] += _histogram(chosen)
-            spread.append([float(f"{q:.4g}") for q in np.percentile(chosen, (0, 10, 90, 100))])
+            spread.append([float(f"{q:.4g}") for q in np.percentile(chosen, (0, 10, 50, 90, 100))])
         sequence.rows.append(
             {
                 "frame": record.frame,
@@ -128,7 +130,7 @@ class Recorder:
         content = {
             "format": FORMAT,
             "groups": GROUPS[:count],
-            "edges": EDGES.round(1).tolist(),
+            "edges": EDGES.round(2).tolist(),
             "sequences": [_sequence(entry, count) for entry in self._sequences],
         }
         write_atomic(path, json.dumps(content, allow_nan=False) + "\n")
@@ -157,10 +159,10 @@ def _table() -> Counts:
 
 
 def _histogram(rates: Array) -> Counts:
-    """The bins' counts, then the three of `outside`; (133,)."""
+    """The bins' counts, then the three of `outside`; (263,)."""
     positive = rates[rates > 0]
     # a rate on an edge belongs to the bin above it, whatever the logarithm's last bit
-    index = np.floor((np.log10(positive) - EDGES[0]) * 10 + 1e-9).astype(np.int64)
+    index = np.floor((np.log10(positive) - EDGES[0]) * _PER_DECADE + 1e-9).astype(np.int64)
     bins = len(EDGES) - 1
     inside = index[(index >= 0) & (index < bins)]
     outside = (len(rates) - len(positive), (index < 0).sum(), (index >= bins).sum())
@@ -188,7 +190,7 @@ def _read_sequence(entry: dict[str, Any], groups: int) -> RecordedSequence:
         _floats(entry["loss_before"]),
         _floats(entry["loss_after"]),
         np.array(entry["accepted"], dtype=np.bool_),
-        _floats(entry["spread"]).reshape(-1, groups, 4),
+        _floats(entry["spread"]).reshape(-1, groups, 5),
         _read_histogram(entry["initial"]),
         _read_histogram(entry["updating"]),
     )

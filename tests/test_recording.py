@@ -77,14 +77,14 @@ def test_each_coordinates_rate_is_counted_in_each_step(tracked):
 
 
 def test_rates_fall_into_the_bin_of_their_logarithm(tmp_path):
-    # log10: 1e-6 = -6.0 is edge 60 of -12, -11.9, ...; 2e-6 = -5.70; 1e-3 is edge 90
+    # log10: 1e-6 = -6.0 is edge 120 of -12, -11.95, ...; 2e-6 = -5.699 is 0.301 = 6.02 bins on; 1e-3: 180
     recording = written(tmp_path, step(rates=(1e-6, 2e-6, 2e-6, 0.0, -1e-6, 1e-3, 1e-14, 100.0)))
-    assert recording.edges[[0, 60, -1]].tolist() == [-12, -6, 1]
+    assert recording.edges[[0, 120, -1]].tolist() == [-12, -6, 1]
     updating = recording.sequences[0].updating
-    assert np.flatnonzero(updating.counts[0]).tolist() == [60, 63]
-    assert updating.counts[0][[60, 63]].tolist() == [1, 2]
+    assert np.flatnonzero(updating.counts[0]).tolist() == [120, 126]
+    assert updating.counts[0][[120, 126]].tolist() == [1, 2]
     assert updating.outside.tolist() == [[2, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
-    assert np.flatnonzero(updating.counts[1]).tolist() == [90]
+    assert np.flatnonzero(updating.counts[1]).tolist() == [180]
     assert not recording.sequences[0].initial.counts.any()
 
 
@@ -99,11 +99,11 @@ def test_the_first_frames_rates_are_the_initial_ones(tmp_path):
     assert sequence.initial.counts.sum() == sequence.updating.counts.sum() == 8
 
 
-def test_spread_is_least_tenth_and_ninetieth_percentile_and_greatest(tmp_path):
+def test_spread_is_least_tenth_percentile_median_ninetieth_and_greatest(tmp_path):
     # five rates 1 .. 5e-6: the 10th percentile lies 0.4 of a step above the least
     spread = written(tmp_path, step()).sequences[0].spread
-    assert spread.shape == (1, 4, 4)
-    np.testing.assert_allclose(spread[0, 0], [1e-6, 1.4e-6, 4.6e-6, 5e-6])
+    assert spread.shape == (1, 4, 5)
+    np.testing.assert_allclose(spread[0, 0], [1e-6, 1.4e-6, 3e-6, 4.6e-6, 5e-6])
     np.testing.assert_allclose(spread[0, 1], 1e-3)
 
 
@@ -120,7 +120,7 @@ def test_the_groups_of_a_box_branch_have_rows_of_their_own(tmp_path):
     recording = written(tmp_path, step(groups=torch.arange(8)))
     assert len(recording.groups) == 8
     assert recording.groups[6] == "box filter"
-    assert recording.sequences[0].spread.shape == (1, 8, 4)
+    assert recording.sequences[0].spread.shape == (1, 8, 5)
     assert recording.sequences[0].updating.counts.sum(1).tolist() == [1] * 8
 
 

@@ -298,7 +298,7 @@ def test_a_kill_in_the_middle_leaves_no_half_written_file(otb, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == -9
     files = {path.name for path in (tmp_path / "results").rglob("*") if path.is_file()}
-    assert files == {"motion.txt", "motion_time.txt"}
+    assert files == {"motion.txt", "motion_time.txt", "manifest.json"}
 
 
 def test_the_adapter_serves_the_toolkits_own_experiment(otb, tmp_path, monkeypatch):

@@ -1,1 +1,1 @@
-"""Ready configurations for VOT workspaces, installed as `roam_tracker.toolkit_configs`."""
+"""VOT workspaces and the sweeps behind the paper's figures, installed as `roam_tracker.toolkit_configs`."""

@@ -16,6 +16,8 @@ COMMANDS = {
     "demo": "make sample data, run both toolkits on it, build the report",
     "sample": "write small synthetic sequences with exact ground truth",
     "report": "tables, plots and a page from raw results and ground truth",
+    "sweep": "run the trackers that a figure of the paper compares",
+    "figures": "draw the paper's ablation figures from raw results",
     "workspace": "prepare a VOT workspace from sequences on disk, or check its results",
     "fetch": "download the published weights of a backbone",
     "train": "train the start, its rates and the recurrent optimizer on videos with boxes",

@@ -4,12 +4,15 @@
     evaluation = evaluate(loaded)
     print(evaluation.table)
     draw(evaluation, "success").savefig("success.png")
+    drawn, missing = draw_figures(Material(Path("results"), Path("data/OTB2015")))
 
 NumPy, pandas and Matplotlib only: neither torch nor a benchmark toolkit is loaded.
 """
 
+from roam_tracker.report.ablations import Line, plot_losses, plot_rates, plot_setting, plot_trace
 from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, find_benchmark
 from roam_tracker.report.evaluate import evaluate
+from roam_tracker.report.figures import FIGURES, Material, PaperFigure, draw_figures, write_figures
 from roam_tracker.report.load import LoadedBoxes, LoadedVot, Problem, describe, load
 from roam_tracker.report.page import build_page
 from roam_tracker.report.plots import draw, render, tracker_styles
@@ -19,23 +22,33 @@ from roam_tracker.report.write import write_report
 
 __all__ = [
     "BENCHMARKS",
+    "FIGURES",
     "Benchmark",
     "Curve",
     "Evaluation",
+    "Line",
     "LoadedBoxes",
     "LoadedVot",
+    "Material",
     "Metric",
+    "PaperFigure",
     "Problem",
     "build_page",
     "describe",
     "draw",
+    "draw_figures",
     "evaluate",
     "find_benchmark",
     "load",
+    "plot_losses",
+    "plot_rates",
+    "plot_setting",
+    "plot_trace",
     "render",
     "to_csv",
     "to_tex",
     "to_text",
     "tracker_styles",
+    "write_figures",
     "write_report",
 ]

@@ -67,7 +67,7 @@ _KNOWN = (
         sequences=frozenset((_OTB50 + _OTB2015_REST).split()),
         folders=("OTB2015", "OTBotb2015", "OTBtb100", "OTB100"),
     ),
-    Benchmark(name="OTB", family="otb", folders=("OTB",)),
+    Benchmark(name="OTB", family="otb", folders=("OTB", "OTB-folder")),
     Benchmark(name="GOT-10k", family="got10k", folders=("GOT-10k",)),
     Benchmark(name="VOT2016", family="vot", folders=("VOT2016",), eao_bounds=(108, 371)),
     Benchmark(name="VOT2017", family="vot", folders=("VOT2017",), eao_bounds=(100, 356)),
@@ -75,7 +75,7 @@ _KNOWN = (
     Benchmark(name="VOT", family="vot", folders=("VOT",)),
 )
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _KNOWN}
-_ALIASES = {"OTBtb50": "OTB50", "OTB100": "OTB2015", "OTBtb100": "OTB2015"}
+_ALIASES = {"OTBtb50": "OTB50", "OTB100": "OTB2015", "OTBtb100": "OTB2015", "OTB-folder": "OTB"}
 
 # Bounds of the stacks that the VOT toolkit ships, by the name a workspace may give.
 STACK_BOUNDS = {

@@ -11,6 +11,7 @@ from roam_tracker.errors import ResultError
 from roam_tracker.report import metrics
 from roam_tracker.report.evaluate_vot import evaluate_vot
 from roam_tracker.report.load import ONE_PASS, LoadedBoxes, LoadedVot
+from roam_tracker.report.origins import made_by
 from roam_tracker.report.readers import BoxRun
 from roam_tracker.report.scores import Curve, Evaluation, Metric
 from roam_tracker.report.statistics import bootstrap_interval
@@ -214,13 +215,15 @@ def _evaluation(
     table = pd.DataFrame(rows).sort_values(
         columns[0].column, ascending=False, kind="stable", ignore_index=True
     )
+    origins = {tracker: made_by(loaded.results / tracker) for tracker in table["tracker"]}
+    sources = {"results": str(loaded.results), "ground truth": str(loaded.annotations)}
     return Evaluation(
         loaded.benchmark,
         table,
         pd.DataFrame(by_sequence),
         columns,
         curves,
-        {"results": str(loaded.results), "ground truth": str(loaded.annotations)},
+        sources | {tracker: line for tracker, line in origins.items() if line},
         loaded.problems,
         notes,
         loaded.not_run,

@@ -16,8 +16,11 @@ from matplotlib.figure import Figure
 
 from roam_tracker.report.scores import Curve, Evaluation
 
-# Okabe and Ito's colours for all kinds of colour vision, yellow darkened for white paper.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#B8A800")
+# Okabe and Ito's colours for all kinds of colour vision, yellow darkened for white paper; wine and grey.
+_COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#B8A800"),
+    *("#882255", "#808080"),
+)
 _DASHES: tuple[Any, ...] = (
     "-",
     (0, (5, 1.5)),
@@ -39,10 +42,16 @@ class Style:
 
 
 def tracker_styles(trackers: Iterable[str]) -> dict[str, Style]:
-    """A style for each name, in the order of names; 8 colours x 5 dashes x 11 markers before one returns."""
+    """A style for each name, in the order of names."""
+    return styles_in_order(sorted(set(trackers)))
+
+
+def styles_in_order(names: Iterable[str]) -> dict[str, Style]:
+    """A style for each name in the order given; 10 colours x 5 dashes x 11 markers before one returns."""
+    count = len(_COLOURS)
     return {
-        name: Style(_COLOURS[index % 8], _DASHES[(index + index // 8) % 5], _MARKERS[index % 11])
-        for index, name in enumerate(sorted(set(trackers)))
+        name: Style(_COLOURS[index % count], _DASHES[(index + index // count) % 5], _MARKERS[index % 11])
+        for index, name in enumerate(dict.fromkeys(names))
     }
 
 
@@ -156,7 +165,8 @@ def _by_score(curves: Sequence[Curve]) -> list[Curve]:
 
 
 def _label(curve: Curve) -> str:
-    return f"{curve.tracker} [{'missing' if np.isnan(curve.score) else f'{curve.score:.3f}'}]"
+    score = "missing" if np.isnan(curve.score) else f"{curve.score:.3f}"
+    return f"{curve.tracker} [{score}{'' if curve.deviation is None else f' ± {curve.deviation:.3f}'}]"
 
 
 def _finish(ax: Axes, x: str, y: str, limits: tuple[float, float], place: Place) -> Axes:

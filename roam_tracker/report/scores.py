@@ -31,7 +31,10 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One tracker's curve: x, y (points,), its score for the legend, 95 % band (points,) each or None."""
+    """One tracker's curve: x, y (points,), its score for the legend, 95 % band (points,) each or None.
+
+    Of several trainings it is the mean, and band and `deviation` of the score are standard deviations.
+    """
 
     tracker: str
     x: Array
@@ -39,6 +42,7 @@ class Curve:
     score: float
     low: Array | None = None
     high: Array | None = None
+    deviation: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +52,7 @@ class Evaluation:
     table:     a row a tracker: `tracker`, the metrics' columns, `<column>_low/_high`, `sequences`, `frames`
     by_sequence: a row a tracker, experiment and sequence: scores, `frames`, `source` (the first result file)
     curves:    by plot name: success, precision, eao, accuracy-robustness (a point each)
+    sources:   where results and ground truth lie; by tracker, what made its results, where that is known
     not_run:   sequences with ground truth that no tracker has results of
     total:     sequences of the whole benchmark
     """

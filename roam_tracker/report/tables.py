@@ -1,7 +1,8 @@
 """Tables of an evaluation as CSV, LaTeX and plain text."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,12 @@ def shown_metrics(evaluation: Evaluation) -> list[Metric]:
 def format_score(value: float, metric: Metric) -> str:
     """The score with the metric's digits, or `missing`."""
     return MISSING if math.isnan(value) else f"{value:.{metric.digits}f}"
+
+
+def with_deviation(record: Mapping[Hashable, Any], metric: Metric) -> str:
+    """The score, and the standard deviation where there were several trainings: `0.512 ± 0.010`."""
+    score, deviation = format_score(float(record[metric.column]), metric), record.get(f"{metric.column}_std")
+    return score if deviation is None or math.isnan(deviation) else f"{score} ± {deviation:.{metric.digits}f}"
 
 
 def ranks(values: Sequence[float], metric: Metric) -> list[int]:
@@ -54,7 +61,7 @@ def to_text(evaluation: Evaluation) -> str:
         rows.append(
             [
                 record["tracker"],
-                *(format_score(record[metric.column], metric) for metric in chosen),
+                *(with_deviation(record, metric) for metric in chosen),
                 used_of_total(evaluation, record["sequences"]),
             ]
         )
@@ -74,12 +81,13 @@ def to_tex(evaluation: Evaluation) -> str:
     chosen = shown_metrics(evaluation)
     style = {1: r"\textbf{%s}", 2: r"\underline{%s}", 3: r"\textit{%s}"}
     columns = []
+    records = evaluation.table.to_dict("records")
     for metric in chosen:
-        values = [float(value) for value in evaluation.table[metric.column]]
+        placed = ranks([float(record[metric.column]) for record in records], metric)
         columns.append(
             [
-                style.get(rank, "%s") % format_score(value, metric)
-                for value, rank in zip(values, ranks(values, metric), strict=True)
+                style.get(rank, "%s") % with_deviation(record, metric).replace("±", r"$\pm$")
+                for record, rank in zip(records, placed, strict=True)
             ]
         )
     arrow = {"high": r"$\uparrow$", "low": r"$\downarrow$"}
@@ -93,7 +101,7 @@ def to_tex(evaluation: Evaluation) -> str:
         rf"{header} \\",
         r"\midrule",
     ]
-    for index, record in enumerate(evaluation.table.to_dict("records")):
+    for index, record in enumerate(records):
         cells = [
             _escape(record["tracker"]),
             *(column[index] for column in columns),

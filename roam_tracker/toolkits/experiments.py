@@ -31,7 +31,7 @@ DATASETS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and report; exit status 0 fine, 1 failed work, 2 bad input."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     return guarded(lambda: run(args), debug=args.debug)
 
 
@@ -65,17 +65,18 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
     sets = "\n".join(f"  {name:<12}{line}" for name, line in DATASETS.items())
     names = f"{', '.join(TRACKERS)}, or ROAM with a preset of your own: FILE.toml"
     lists = f"data sets:\n{sets}\ntrackers:\n  {names}"
-    parser = argparse.ArgumentParser(
+    options = argparse.ArgumentParser(
         prog="python -m got10k.experiments",
         description="Run trackers on a data set with the GOT-10k toolkit, then write its report.",
         epilog=f"{lists}\nFinished sequences are not run again. Delete their result files to repeat them.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    options.add_argument(
         "--tracker",
         nargs="+",
         action="extend",
@@ -83,19 +84,21 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="see below, or a preset file",
     )
-    parser.add_argument("--dataset", required=True, metavar="DATASET", help="see below")
-    parser.add_argument("--root", required=True, metavar="DIR", help="folder that contains the sequences")
-    parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these sequences")
-    parser.add_argument("--result-dir", default="results", metavar="DIR", help="raw boxes (default: results)")
-    parser.add_argument(
+    options.add_argument("--dataset", required=True, metavar="DATASET", help="see below")
+    options.add_argument("--root", required=True, metavar="DIR", help="folder that contains the sequences")
+    options.add_argument("--sequences", nargs="+", metavar="NAME", help="only these sequences")
+    options.add_argument(
+        "--result-dir", default="results", metavar="DIR", help="raw boxes (default: results)"
+    )
+    options.add_argument(
         "--report-dir", default="reports", metavar="DIR", help="scores, plots (default: reports)"
     )
-    parser.add_argument(
+    options.add_argument(
         "--record", metavar="DIR", help="also write what the updates did: DIR/DATASET/TRACKER/SEQUENCE.json"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    options.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return options
 
 
 def _experiment(args: argparse.Namespace) -> Any:

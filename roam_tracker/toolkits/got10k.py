@@ -7,6 +7,7 @@ Results lie where the toolkit puts them and look as it writes them:
     <result_dir>/GOT-10k/<tracker>/<seq>/<seq>_001.txt      GOT-10k, with <seq>_time.txt beside it
 
 The times file is written first, so whoever finds the boxes finds both.
+`<tracker>/manifest.json` tells what made them, see manifest.py.
 """
 
 import io
@@ -25,7 +26,8 @@ from roam_tracker.errors import ImageError, RoamError, RunError
 from roam_tracker.files import write_atomic
 from roam_tracker.recording import Recorder
 from roam_tracker.toolkits.datasets import FolderOTB, PartialGOT10k
-from roam_tracker.toolkits.registry import Follower, create, label
+from roam_tracker.toolkits.manifest import Manifest
+from roam_tracker.toolkits.registry import Follower, create, label, preset_of
 
 Array = NDArray[np.float64]
 
@@ -90,6 +92,12 @@ class RoamGot10k(Tracker):
         if self.recordings is not None and recording is not None and recording.steps:
             recording.write(self.recordings / f"{sequence}.json")
 
+    def lacks_recording(self, sequence: str) -> bool:
+        """Whether a recording is wanted and absent; a tracker without a preset has no updates."""
+        if self.recordings is None or preset_of(self.tracker) is None:
+            return False
+        return not (self.recordings / f"{sequence}.json").is_file()
+
 
 def _read_image(file: str) -> Image.Image:
     try:
@@ -111,22 +119,30 @@ class _Careful:
     report_dir: str
 
     def run(self, tracker: RoamGot10k, visualize: bool = False) -> None:
-        """Track every sequence that has no whole result yet; prints a line a sequence."""
+        """Track every sequence that has no whole result yet; prints a line a sequence.
+
+        A sequence that lacks only the recording is tracked for it; its results stay as they are.
+        """
         names, lengths = self.dataset.seq_names, self.dataset.check()
+        manifest = Manifest(Path(self.result_dir, tracker.name), tracker.tracker)
         rows = [self.rows(tracker.name, name) for name in names]
-        waiting = sum(length for length, found in zip(lengths, rows, strict=True) if found != length)
+        whole = [found == length for length, found in zip(lengths, rows, strict=True)]
+        due = [not here or tracker.lacks_recording(name) for here, name in zip(whole, names, strict=True)]
+        waiting = sum(length for length, todo in zip(lengths, due, strict=True) if todo)
         done, start = 0, time.perf_counter()
         for s, (name, length, found) in enumerate(zip(names, lengths, rows, strict=True)):
             head = f"[{s + 1}/{len(names)}] {tracker.name} {name}"
-            if found == length:
+            if not due[s]:
                 print(f"{head}: finished before", flush=True)
                 continue
-            if found is not None:
+            if found is not None and not whole[s]:
                 print(f"{head}: the result found has {found} of {length} rows, run again", flush=True)
             images, boxes = self.dataset[s][:2]
             boxes, times = tracker.track(images, boxes[0], visualize=visualize)
             tracker.write_recording(name)
-            self._record(self.record_file(tracker.name, name), boxes, times)
+            if not whole[s]:
+                manifest.add(name, tracker.prepare())
+                self._record(self.record_file(tracker.name, name), boxes, times)
             done += length
             rate = length / max(times.sum(), 1e-9)
             left = (waiting - done) * (time.perf_counter() - start) / done

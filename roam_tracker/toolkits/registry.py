@@ -190,6 +190,13 @@ def check_name(name: str) -> str:
     return name
 
 
+def preset_of(tracker: str) -> str | None:
+    """The preset behind a tracker: a name or a file; None for a tracker that has none."""
+    if tracker.endswith(".toml"):
+        return tracker
+    return "default" if tracker == "ROAM" else _VARIANTS.get(check_name(tracker))
+
+
 def label(tracker: str) -> str:
     """The name of a tracker's results: its own, or for a preset file (.toml) the file's without ending.
 

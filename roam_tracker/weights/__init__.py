@@ -28,21 +28,24 @@ def load_weights(weights: str) -> dict[str, Tensor]:
 
     Raises WeightsError when the file is absent or damaged.
     """
-    if weights.endswith(".safetensors"):
-        path = Path(weights)
-        if not path.is_file():
-            raise WeightsError(f"Weights file {path} does not exist.")
-        content = path.read_bytes()
-    else:
-        entry = resources.files("roam_tracker").joinpath("weights", f"{weights}.safetensors")
-        if not entry.is_file():
-            raise WeightsError(
-                f"No weights named {weights!r} come with roam-tracker. Train some: roam train --help"
-            )
-        content = entry.read_bytes()
     try:
-        return {name: tensor.float() for name, tensor in load(content).items()}
+        return {name: tensor.float() for name, tensor in load(read_weights(weights)).items()}
     except SafetensorError as error:
         raise WeightsError(
             f"Weights {weights} are damaged ({error}). Fetch or make the file again."
         ) from None
+
+
+def read_weights(weights: str) -> bytes:
+    """The content of the file that `load_weights` reads; WeightsError when it is absent."""
+    if weights.endswith(".safetensors"):
+        path = Path(weights)
+        if not path.is_file():
+            raise WeightsError(f"Weights file {path} does not exist.")
+        return path.read_bytes()
+    entry = resources.files("roam_tracker").joinpath("weights", f"{weights}.safetensors")
+    if not entry.is_file():
+        raise WeightsError(
+            f"No weights named {weights!r} come with roam-tracker. Train some: roam train --help"
+        )
+    return entry.read_bytes()
