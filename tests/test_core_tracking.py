@@ -28,12 +28,13 @@ def track(frames, box, config=CONFIG):
     return np.array([tracker.update(frame) for frame in frames[1:]]), tracker
 
 
-BEST = {"estimate": "best", "scales": (0.95, 1.0, 1.05), "stretch": 1.0}
+PARABOLA = {"estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 0.5}
+STRETCH = {"pyramid": "joint", **PARABOLA, "fit_weight": 0.1, "stretch": 1.21}
 SIZES = {
-    "after": {"pyramid": "after", **BEST},
-    "joint": {"pyramid": "joint", **BEST},
-    "parabola after": {"pyramid": "after", "stretch": 1.0},
-    "parabola and stretch": {},  # the preset's
+    "after": {},  # the preset's
+    "joint": {"pyramid": "joint"},
+    "parabola": PARABOLA,
+    "parabola and stretch": STRETCH,
 }
 
 
@@ -71,13 +72,13 @@ def test_the_box_grows_wider_with_a_target_that_grows_wider_only(moving_square):
         frame[50:82, 40:72] = frames[-1][50:82, 40:72]
         frame[50:82, 40 : 40 + width] = patch[:, (np.arange(width) * 32) // width]
         wider.append(frame)
-    tracked, _ = track(wider, boxes[0], CONFIG)
+    tracked, _ = track(wider, boxes[0], with_box(**STRETCH))
     assert tracked[-1][2] / tracked[-1][3] > 1.15
 
 
 def test_the_search_region_is_stretched_as_the_target_is(moving_square):
     frames, boxes = moving_square
-    _, tracker = track(frames[:2], boxes[0], CONFIG)
+    _, tracker = track(frames[:2], boxes[0], with_box(**STRETCH))
     state = dataclasses.replace(tracker.state, size_px=(64.0, 16.0))  # four times as wide, as large
     across, down = locate.search_region(tracker.model, state)
     assert across / down == pytest.approx(4)
@@ -88,7 +89,7 @@ def test_the_search_region_is_stretched_as_the_target_is(moving_square):
 
 def test_scales_and_stretches_take_turns(moving_square):
     frames, boxes = moving_square
-    _, tracker = track(frames[:2], boxes[0], CONFIG)
+    _, tracker = track(frames[:2], boxes[0], with_box(**STRETCH))
     even, odd = (
         locate.candidate_sides(
             tracker.model, dataclasses.replace(tracker.state, frames=frames), (100.0, 100.0)
