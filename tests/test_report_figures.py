@@ -39,15 +39,14 @@ def recorded(tmp_path):
 
 
 def test_figure_7_shows_auc_and_speed_of_each_size(tmp_path):
-    for point, shift, seconds in zip(
-        read_sweep("figure7").points, range(7), np.arange(1, 8) / 10, strict=True
-    ):
-        write_results(tmp_path, point.tracker, shift, seconds)
+    points = read_sweep("figure7").points
+    for shift, point in enumerate(points):
+        write_results(tmp_path, point.tracker, shift, (shift + 1) / 10)
     (figure,), missing = drawn(tmp_path, "figure7")
     assert not missing
-    assert figure.table["value"].tolist() == [point.value for point in read_sweep("figure7").points]
-    np.testing.assert_allclose(figure.table["auc"], [auc(shift) for shift in range(7)], atol=1e-9)
-    np.testing.assert_allclose(figure.table["speed_fps"], 10 / np.arange(1, 8))
+    assert figure.table["value"].tolist() == [point.value for point in points]
+    np.testing.assert_allclose(figure.table["auc"], [auc(k) for k in range(len(points))], atol=1e-9)
+    np.testing.assert_allclose(figure.table["speed_fps"], 10 / np.arange(1, len(points) + 1))
     upper, lower = figure.figure.axes
     np.testing.assert_allclose(upper.get_lines()[0].get_ydata(), figure.table["auc"])
     np.testing.assert_allclose(lower.get_lines()[0].get_ydata(), figure.table["speed_fps"])
