@@ -73,7 +73,7 @@ def test_figure_8_has_a_line_a_series_and_ranks_them_by_their_best_point(tmp_pat
     (ax,) = figure.figure.axes
     shown = [text.get_text() for text in ax.get_legend().get_texts()]
     assert [text.split(" [")[0] for text in shown] == ["SGD", "ROAM", "SGD, a tenth of the rates"]
-    assert shown[0] == f"SGD [{auc(1.1):.3f} at 1]"
+    assert shown[0] == f"SGD [{auc(1.0):.3f} at 0]"
     assert len(ax.get_lines()) == 3
 
 
