@@ -1,6 +1,7 @@
 import hashlib
 import sys
 from dataclasses import replace
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ from safetensors.torch import save_file
 
 from roam_tracker.commands import main
 from roam_tracker.core import backbone
+from roam_tracker.core.config import load_preset
+from roam_tracker.core.model import Model
 from roam_tracker.errors import ConfigError, RunError, WeightsError
+from roam_tracker.weights import load_weights
 from roam_tracker.weights.backbones import cache_folder, fetch_backbone, find_backbone, load_backbone
 
 # the convolutions of VGG-16 up to conv4_3: name, number in torchvision's `features`, outputs, inputs
@@ -266,3 +270,39 @@ def test_a_failed_download_ends_with_status_1_the_url_and_the_place(published, c
     said = capsys.readouterr().err
     assert published.as_uri() in said and str(cache_folder() / "vgg16-small.pth") in said
     assert "ROAM_BACKBONE" in said and said.count("\n") == 1
+
+
+# Shipped weights
+
+
+def test_every_shipped_file_is_the_one_in_the_list():
+    folder = resources.files("roam_tracker").joinpath("weights")
+    lines = folder.joinpath("SHA256SUMS").read_text().splitlines()
+    listed = {name: digest for digest, name in (line.split() for line in lines)}
+    shipped = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".safetensors")}
+    assert listed.keys() == shipped.keys()
+    for name, entry in shipped.items():
+        assert hashlib.sha256(entry.read_bytes()).hexdigest() == listed[name], name
+
+
+def test_a_shipped_file_with_another_hash_is_refused(monkeypatch):
+    monkeypatch.setattr("roam_tracker.weights._published", lambda name: "0" * 64)
+    with pytest.raises(WeightsError, match="not those it was published with"):
+        load_weights("default")
+
+
+@pytest.mark.parametrize(
+    "name, shape",
+    [("block1.project.weight", (24, 95, 1, 1)), ("stem.weight", (32, 3, 5, 3)), ("stem.bias", (31,))],
+)
+def test_a_backbone_layer_of_a_wrong_shape_is_named(name, shape):
+    weights = load_weights("default") | {name: torch.zeros(shape)}
+    with pytest.raises(WeightsError, match=name.rpartition(".")[0]):
+        Model(load_preset("default"), weights, torch.device("cpu"))
+
+
+def test_a_backbone_that_ends_in_other_channels_is_refused():
+    weights = load_weights("default")
+    weights |= {"whiten.weight": torch.zeros(41, 40, 1, 1), "whiten.bias": torch.zeros(41)}
+    with pytest.raises(WeightsError, match="ends in 41 channels, not in 40"):
+        Model(load_preset("default"), weights, torch.device("cpu"))

@@ -194,6 +194,31 @@ def extract(spec: BackboneSpec, weights: Weights, patches: Tensor) -> Tensor:
     return x
 
 
+def check_shapes(spec: BackboneSpec, weights: Weights) -> None:
+    """Raise WeightsError naming the first layer that does not fit the one before it, or the spec.
+
+    A kernel is (outputs, inputs, side, side) with an odd side, or (outputs, 1, side, side) where each
+    channel has its own; a layer without weights ends the check, `extract` names it.
+    """
+    channels = 3
+    for layer in spec.layers:
+        if layer.kind == "pool":
+            continue
+        kernel, bias = weights.get(f"{layer.name}.weight"), weights.get(f"{layer.name}.bias")
+        if kernel is None or bias is None:
+            return
+        shape = tuple(kernel.shape)
+        fits = len(shape) == 4 and shape[2] == shape[3] and shape[2] % 2 == 1
+        if not (fits and shape[1] in (channels, 1) and tuple(bias.shape) == shape[:1]):
+            raise WeightsError(
+                f"The weights' layer {layer.name!r} (kernel {shape}, bias {tuple(bias.shape)}) does not follow "
+                f"{channels} channels. Use weights that were made for this backbone."
+            )
+        channels = shape[0]
+    if channels != spec.channels:
+        raise WeightsError(f"The weights' backbone ends in {channels} channels, not in {spec.channels}.")
+
+
 def packed(spec: BackboneSpec, weights: Weights) -> Weights:
     """The backbone's weights laid out for oneDNN, with which `extract` takes 0.6 to 0.8 of the time.
 

@@ -37,6 +37,7 @@ class Model:
             self.spec, config.search.roi_scale * config.search.base_object_size
         )
         self.map_size = backbone.map_size(self.spec, self.patch_px)
+        backbone.check_shapes(self.spec, self.weights)
         self.backbone = backbone.packed(self.spec, self.weights)
         self.canonical = canonical_shape(config)
         self.optimizer = make_optimizer(config.optimizer)

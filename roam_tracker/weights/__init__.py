@@ -1,5 +1,6 @@
 """Weights that come with the package, and how any weights file is read."""
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.errors import WeightsError
 from roam_tracker.weights.backbones import load_backbone
+
+
+def _published(weights: str) -> str | None:
+    """The SHA-256 of a shipped file, from `SHA256SUMS` beside it."""
+    lines = resources.files("roam_tracker").joinpath("weights", "SHA256SUMS").read_text("ascii").splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}.get(f"{weights}.safetensors")
 
 
 def weights_for(config: TrackerConfig) -> dict[str, Tensor]:
