@@ -211,8 +211,8 @@ def check_shapes(spec: BackboneSpec, weights: Weights) -> None:
         fits = len(shape) == 4 and shape[2] == shape[3] and shape[2] % 2 == 1
         if not (fits and shape[1] in (channels, 1) and tuple(bias.shape) == shape[:1]):
             raise WeightsError(
-                f"The weights' layer {layer.name!r} (kernel {shape}, bias {tuple(bias.shape)}) does not follow "
-                f"{channels} channels. Use weights that were made for this backbone."
+                f"Layer {layer.name!r} of the weights (kernel {shape}, bias {tuple(bias.shape)}) does not "
+                f"follow {channels} channels. Use weights that were made for this backbone."
             )
         channels = shape[0]
     if channels != spec.channels:

@@ -55,4 +55,10 @@ def read_weights(weights: str) -> bytes:
         raise WeightsError(
             f"No weights named {weights!r} come with roam-tracker. Train some: roam train --help"
         )
-    return entry.read_bytes()
+    content = entry.read_bytes()
+    if hashlib.sha256(content).hexdigest() != _published(weights):
+        raise WeightsError(
+            f"The weights {weights!r} of the installed package are not those it was published with. "
+            "Install roam-tracker again."
+        )
+    return content
