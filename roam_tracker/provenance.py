@@ -1,7 +1,9 @@
-"""What made a file: the package's version and commit, and the versions of the libraries that count."""
+"""What made a file: the command, the version and commit of the package, versions of libraries."""
 
 import platform
+import shlex
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +26,12 @@ def commit() -> str:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(here)) else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def command() -> str:
+    """The command line; of absolute paths only the last part, for the others lie on one machine alone."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in sys.orig_argv)
+    return shlex.join(words)
 
 
 def versions() -> dict[str, str]:

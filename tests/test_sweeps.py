@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from roam_tracker import provenance
 from roam_tracker.commands import main
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, ResultError
@@ -258,3 +259,17 @@ def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(ResultError, match=r"manifest\.json is no manifest"):
         Manifest(tmp_path, "Static")
+
+
+def test_a_manifests_command_names_no_folder_of_the_machine(monkeypatch):
+    words = [
+        "/usr/bin/python3",
+        "-m",
+        "got10k.experiments",
+        "--root",
+        "/data/OTB",
+        "--tracker",
+        "my/own.toml",
+    ]
+    monkeypatch.setattr("sys.orig_argv", words)
+    assert provenance.command() == "python3 -m got10k.experiments --root OTB my/own.toml"

@@ -15,8 +15,6 @@ A sequence in no entry has results that some other program brought.
 
 import hashlib
 import json
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -26,7 +24,7 @@ from typing import Any
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.errors import ResultError
 from roam_tracker.files import write_atomic
-from roam_tracker.provenance import versions
+from roam_tracker.provenance import command, versions
 from roam_tracker.toolkits.registry import Follower, label, preset_of
 
 FORMAT = "roam-tracker manifest 1"
@@ -58,7 +56,7 @@ class Manifest:
         if self._run is None:
             self._run = {
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": shlex.join(sys.argv),
+                "command": command(),
                 **_device(follower),
                 "versions": versions(),
                 "sequences": [],
