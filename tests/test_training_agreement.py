@@ -135,7 +135,7 @@ def both_ways(config, model, weights, state, first):
     return expected, losses.tolist()
 
 
-def test_no_two_of_these_presets_update_alike(moving_square, monkeypatch):
+def test_each_of_these_settings_changes_the_updates(moving_square, monkeypatch):
     # so that the test above could fail
     found = []
     for changes in ({}, {"keep_first": True}, {"optimizer": {"reset": True}}, {"steps": 3}, {"samples": 8}):
@@ -143,7 +143,7 @@ def test_no_two_of_these_presets_update_alike(moving_square, monkeypatch):
         _, weights, _, first = target(config, moving_square[0][0], monkeypatch)
         clip = as_clip(first, later_samples(first[0]))
         found.append(meta_losses(config, weights, clip, [0] * BLOCKS, steps=config.update.steps)[-1].item())
-    assert np.diff(sorted(found)).min() > 1e-3 * max(found)
+    assert np.abs(np.array(found[1:]) - found[0]).min() > 5e-4 * found[0]
 
 
 @pytest.mark.parametrize("crops", [{}, SEVERAL], ids=["one", "six"])

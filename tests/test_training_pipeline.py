@@ -294,8 +294,11 @@ def test_a_damaged_checkpoint_is_refused_by_name(content, job, undisturbed, tmp_
 # It is spread over processes
 
 
-def test_two_processes_do_what_one_does_with_twice_the_batch(root, tmp_path):
-    steps = ("--backbone-iterations", "3", "--start-iterations", "3", "--iterations", "3")
+# a last bit of the sums may decide which half-precision number a backbone's weight is rounded to
+@pytest.mark.parametrize("stages, off", [((3, 0, 0), 2e-3), ((0, 3, 3), 1e-7)])
+def test_two_processes_do_what_one_does_with_twice_the_batch(root, tmp_path, stages, off):
+    names = ("--backbone-iterations", "--start-iterations", "--iterations")
+    steps = [word for name, count in zip(names, stages, strict=True) for word in (name, str(count))]
     one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -309,10 +312,9 @@ def test_two_processes_do_what_one_does_with_twice_the_batch(root, tmp_path):
     told = [run.communicate(timeout=100)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], told
     assert f"wrote {two}" in told[0] and told[1] == ""
-    for name in ("start.safetensors", "safetensors"):
-        ours, theirs = (load_weights(str(path.with_suffix(f".{name}"))) for path in (two, one))
-        for key in theirs:
-            torch.testing.assert_close(ours[key], theirs[key], rtol=1e-4, atol=1e-7, msg=key)
+    ours, theirs = (load_weights(str(path)) for path in (two, one))
+    for key in theirs:
+        torch.testing.assert_close(ours[key], theirs[key], rtol=1e-4, atol=off, msg=key)
     for ours, theirs in zip(rows_of(two), rows_of(one), strict=True):
         assert float(ours["meta_loss"]) == pytest.approx(float(theirs["meta_loss"]), rel=1e-4)
 

@@ -53,7 +53,7 @@ def plot_setting(
         )
     values = np.unique(np.concatenate([line.x for line in lines]))
     if octaves:
-        ax.set_xscale("log", base=2)
+        ax.set_xscale("symlog" if values[0] == 0 else "log", base=2)  # 0 lies one octave below 1
         ax.xaxis.set_major_formatter(ScalarFormatter())
         ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(values)
