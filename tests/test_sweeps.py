@@ -262,14 +262,6 @@ def test_a_damaged_manifest_is_named(tmp_path):
 
 
 def test_a_manifests_command_names_no_folder_of_the_machine(monkeypatch):
-    words = [
-        "/usr/bin/python3",
-        "-m",
-        "got10k.experiments",
-        "--root",
-        "/data/OTB",
-        "--tracker",
-        "my/own.toml",
-    ]
+    words = ["/usr/bin/python3", "-m", "got10k.experiments", "--root", "/data/OTB", "my/own.toml"]
     monkeypatch.setattr("sys.orig_argv", words)
     assert provenance.command() == "python3 -m got10k.experiments --root OTB my/own.toml"
