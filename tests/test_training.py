@@ -7,7 +7,7 @@ from PIL import Image
 
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.model import canonical_shape
-from roam_tracker.errors import DataError
+from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.clips import Clip, draw_clip, find_videos
 from roam_tracker.training.config import TrainingConfig
@@ -147,3 +147,14 @@ def test_folders_without_videos_or_with_missing_frames_are_named(tmp_path):
     (tmp_path / "cut" / "groundtruth.txt").write_text("1,2,3,4\n")
     with pytest.raises(DataError, match="has 1 rows for 0 frames"):
         find_videos(tmp_path)
+
+
+def test_mixed_precision_gives_nearly_the_same_features_and_is_no_no_op(videos, trunk):
+    drawn = {}
+    for precision in ("float32", "bfloat16"):
+        settings = dataclasses.replace(SETTINGS, precision=precision)
+        drawn[precision] = draw_clip(videos, np.random.default_rng(0), TINY, settings, trunk, length=2)
+    whole, mixed = (clip.features.float() for clip in drawn.values())
+    assert 0 < (mixed - whole).square().mean().sqrt() < 0.05 * whole.square().mean().sqrt()
+    with pytest.raises(ConfigError, match="float32 or bfloat16"):
+        TrainingConfig(precision="half")

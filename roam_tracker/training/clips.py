@@ -58,8 +58,18 @@ def draw_clip(
     footage = source.draw(rng, length, training)
     patches, clip = draw_patches(footage, list(range(length)), rng, config, training)
     with torch.no_grad():
-        features = backbone.extract(backbone.backbone_spec(config.model.backbone), weights, patches)
+        features = features_of(patches, config, training, weights)
     return replace(clip, features=features.half().contiguous())
+
+
+def features_of(
+    patches: Tensor, config: TrackerConfig, training: TrainingConfig, weights: backbone.Weights
+) -> Tensor:
+    """The patches' features (n, K, M, M), float32, by a backbone in the training's precision."""
+    spec = backbone.backbone_spec(config.model.backbone)
+    mixed = training.precision == "bfloat16"
+    with torch.autocast(patches.device.type, torch.bfloat16, enabled=mixed):
+        return backbone.extract(spec, weights, patches).float()
 
 
 def draw_patches(

@@ -38,6 +38,7 @@ class TrainingConfig:
     first_sizes: tuple[float, float, float, float] = (3e-2, 3e-2, 1e-3, 1e-3)
     first_rates: tuple[float, float, float, float] = (1e-2, 1e-2, 1e-4, 1e-4)
     whiten_floor: float = 0.02  # share of the mean eigenvalue added before whitening
+    precision: str = "float32"  # of the backbone; bfloat16: mixed precision, the rest stays float32
     validate_every: int = 100  # outer steps between two looks at the held-back videos
     seed: int = 0  # of first parameters, and of the order and futures of clips
     data_seed: int = 0  # of the clips and their drawing
@@ -46,6 +47,8 @@ class TrainingConfig:
         for name in ("clips", "updates", "long_updates", "batch", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} must be >= 1, got {getattr(self, name)}.")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ConfigError(f"training.precision must be float32 or bfloat16, got {self.precision!r}.")
 
     def drawing(self) -> dict[str, object]:
         """The settings that kept clips depend on."""
@@ -55,6 +58,7 @@ class TrainingConfig:
 DRAWING = (
     *("clips", "updates", "long_updates", "long_share", "scale_range", "shift", "size_jitter"),
     *("label_noise", "size_label_noise", "wrong_labels", "skip_share", "synthetic_share", "data_seed"),
+    "precision",
 )
 
 

@@ -30,7 +30,7 @@ from roam_tracker.files import write_atomic
 from roam_tracker.provenance import versions
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.checkpoint import History
-from roam_tracker.training.clips import Clip, draw_clip, draw_patches
+from roam_tracker.training.clips import Clip, draw_clip, draw_patches, features_of
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.distributed import World
 from roam_tracker.training.loop import Run, Stage, choose_futures, run_stage
@@ -151,7 +151,6 @@ def _adapt_backbone(
     training = job.training
     if training.backbone_iterations == 0:
         return trunk, parameters, history
-    spec = backbone.backbone_spec(job.config.model.backbone)
     learning = {TRUNK + name: value.clone().requires_grad_() for name, value in trunk.items()}
     together = parameters | learning
     tensors = {name: together[TRUNK + name] for name in trunk}
@@ -166,7 +165,7 @@ def _adapt_backbone(
         futures = choose_futures(footage.hidden[1:].reshape(training.updates, tau), rng)
         chosen = [0, *(1 + tau * block + future for block, future in enumerate(futures))]
         patches, clip = draw_patches(footage, chosen, rng, job.config, training)
-        return dataclasses.replace(clip, features=backbone.extract(spec, tensors, patches))
+        return dataclasses.replace(clip, features=features_of(patches, job.config, training, tensors))
 
     stage = Stage("backbone", training.backbone_iterations, 0)
     skip = _skip(job)
