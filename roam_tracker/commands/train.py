@@ -80,13 +80,14 @@ def run(args: argparse.Namespace) -> int:
     held = [video for video in videos if video.name in args.hold_back]
     held += [video for root in args.validation for video in find_videos(root)]
     trained_on = [video for video in videos if video.name not in args.hold_back]
-    stills = [still for root in args.stills for still in find_stills(root)]
+    by_folder = {root: find_stills(root) for root in args.stills}
+    stills = [still for found in by_folder.values() for still in found]
     source: ClipSource = FromVideos(trained_on)
     if stills:
         source = Mixed(source, FromStills(stills), training.synthetic_share)
     data = {
         "videos": [video.name for video in trained_on],
-        "stills": [f"{root.name}: {len(find_stills(root))}" for root in args.stills],
+        "stills": [f"{root.name}: {len(found)}" for root, found in by_folder.items()],
     }
     name = config.model.backbone
     published = backbone_spec(name).file is not None
