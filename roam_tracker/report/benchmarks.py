@@ -5,49 +5,32 @@ from typing import Literal
 
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
+from roam_tracker.report.sequences import LASOT_TEST, OTB50, OTB2013, OTB2015
 
-Family = Literal["otb", "got10k", "vot"]
-
-# Sequences of the OTB versions. Two targets in one video count as two sequences: Jogging.1, Jogging.2.
-_OTB50 = """
-Basketball Biker Bird1 BlurBody BlurCar2 BlurFace BlurOwl Bolt Box Car1 Car4 CarDark CarScale ClifBar Couple
-Crowds David Deer Diving DragonBaby Dudek Football Freeman4 Girl Human3 Human4 Human6 Human9 Ironman Jump
-Jumping Liquor Matrix MotorRolling Panda RedTeam Shaking Singer2 Skating1 Skating2.1 Skating2.2 Skiing Soccer
-Surfer Sylvester Tiger2 Trellis Walking Walking2 Woman"""
-_OTB2013 = """
-Basketball Bolt Boy Car4 CarDark CarScale Coke Couple Crossing David David2 David3 Deer Dog1 Doll Dudek
-FaceOcc1 FaceOcc2 Fish FleetFace Football Football1 Freeman1 Freeman3 Freeman4 Girl Ironman Jogging.1
-Jogging.2 Jumping Lemming Liquor Matrix Mhyang MotorRolling MountainBike Shaking Singer1 Singer2 Skating1
-Skiing Soccer Subway Suv Sylvester Tiger1 Tiger2 Trellis Walking Walking2 Woman"""
-_OTB2015_REST = """
-Bird2 BlurCar1 BlurCar3 BlurCar4 Board Bolt2 Boy Car2 Car24 Coke Coupon Crossing Dancer Dancer2 David2 David3
-Dog Dog1 Doll FaceOcc1 FaceOcc2 Fish FleetFace Football1 Freeman1 Freeman3 Girl2 Gym Human2 Human5 Human7
-Human8 Jogging.1 Jogging.2 KiteSurf Lemming Man Mhyang MountainBike Rubik Singer1 Skater Skater2 Subway Suv
-Tiger1 Toy Trans Twinnings Vase"""
-
-# Frames (first, last; counted from 1) of the OTB videos that are annotated in part.
-OTB_RANGES = {
-    "David": (300, 770),
-    "Football1": (1, 74),
-    "Freeman3": (1, 460),
-    "Freeman4": (1, 283),
-    "Diving": (1, 215),
-}
+Family = Literal["otb", "lasot", "trackingnet", "got10k", "vot"]
+Layout = Literal["otb", "uav", "nfs", "dtb70", "tcolor128", "lasot", "trackingnet", "got10k", "vot"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """What the report must know of a benchmark.
 
+    family:     whose rule scores it
+    layout:     whose files its ground truth has
     sequences:  its published sequence names; empty where the ground truth folder decides
+    count:      how many sequences it has; 0 where `sequences` or the ground truth tells
     folders:    names of its folder under a results folder, in order of trial
+    annotated_frames: only frames with an annotation count; otherwise a frame without one is a miss
     eao_bounds: (low, high) sequence lengths of the expected average overlap, both included
     """
 
     name: str
     family: Family
+    layout: Layout = "otb"
     sequences: frozenset[str] = frozenset()
+    count: int = 0
     folders: tuple[str, ...] = ()
+    annotated_frames: bool = False
     eao_bounds: tuple[int, int] | None = None
 
     @property
@@ -57,25 +40,46 @@ class Benchmark:
 
 
 _KNOWN = (
-    Benchmark(
-        name="OTB2013", family="otb", sequences=frozenset(_OTB2013.split()), folders=("OTB2013", "OTBotb2013")
-    ),
-    Benchmark(name="OTB50", family="otb", sequences=frozenset(_OTB50.split()), folders=("OTBtb50", "OTB50")),
+    Benchmark(name="OTB2013", family="otb", sequences=OTB2013, folders=("OTB2013", "OTBotb2013")),
+    Benchmark(name="OTB50", family="otb", sequences=OTB50, folders=("OTBtb50", "OTB50")),
     Benchmark(
         name="OTB2015",
         family="otb",
-        sequences=frozenset((_OTB50 + _OTB2015_REST).split()),
+        sequences=OTB2015,
         folders=("OTB2015", "OTBotb2015", "OTBtb100", "OTB100"),
     ),
     Benchmark(name="OTB", family="otb", folders=("OTB", "OTB-folder")),
-    Benchmark(name="GOT-10k", family="got10k", folders=("GOT-10k",)),
-    Benchmark(name="VOT2016", family="vot", folders=("VOT2016",), eao_bounds=(108, 371)),
-    Benchmark(name="VOT2017", family="vot", folders=("VOT2017",), eao_bounds=(100, 356)),
-    Benchmark(name="VOT2018", family="vot", folders=("VOT2018",), eao_bounds=(100, 356)),
-    Benchmark(name="VOT", family="vot", folders=("VOT",)),
+    Benchmark(
+        name="UAV123", family="otb", layout="uav", count=123, folders=("UAV123",), annotated_frames=True
+    ),
+    Benchmark(
+        name="UAV20L", family="otb", layout="uav", count=20, folders=("UAV20L",), annotated_frames=True
+    ),
+    Benchmark(name="NfS240", family="otb", layout="nfs", count=100, folders=("NfS/240", "NfS240")),
+    Benchmark(name="NfS30", family="otb", layout="nfs", count=100, folders=("NfS/30", "NfS30")),
+    Benchmark(name="DTB70", family="otb", layout="dtb70", count=70, folders=("DTB70",)),
+    Benchmark(name="TColor128", family="otb", layout="tcolor128", count=128, folders=("TColor128",)),
+    Benchmark(name="LaSOT", family="lasot", layout="lasot", sequences=LASOT_TEST, folders=("LaSOT",)),
+    Benchmark(
+        name="TrackingNet", family="trackingnet", layout="trackingnet", count=511, folders=("TrackingNet",)
+    ),
+    Benchmark(name="GOT-10k", family="got10k", layout="got10k", folders=("GOT-10k",)),
+    Benchmark(name="VOT2016", family="vot", layout="vot", folders=("VOT2016",), eao_bounds=(108, 371)),
+    Benchmark(name="VOT2017", family="vot", layout="vot", folders=("VOT2017",), eao_bounds=(100, 356)),
+    Benchmark(name="VOT2018", family="vot", layout="vot", folders=("VOT2018",), eao_bounds=(100, 356)),
+    Benchmark(name="VOT", family="vot", layout="vot", folders=("VOT",)),
 )
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _KNOWN}
-_ALIASES = {"OTBtb50": "OTB50", "OTB100": "OTB2015", "OTBtb100": "OTB2015", "OTB-folder": "OTB"}
+_ALIASES = {
+    "OTBtb50": "OTB50",
+    "OTB100": "OTB2015",
+    "OTBtb100": "OTB2015",
+    "OTB-folder": "OTB",
+    "NfS": "NfS240",
+    "NfS/240": "NfS240",
+    "NfS/30": "NfS30",
+    "GOT10k": "GOT-10k",
+}
 
 # Bounds of the stacks that the VOT toolkit ships, by the name a workspace may give.
 STACK_BOUNDS = {

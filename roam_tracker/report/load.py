@@ -13,6 +13,7 @@ from roam_tracker.files import nearest
 from roam_tracker.report import readers, vot_files
 from roam_tracker.report.benchmarks import Benchmark, find_benchmark, otb_name
 from roam_tracker.report.readers import BoxRun, BoxTruth
+from roam_tracker.report.truths import read_truths
 from roam_tracker.report.vot_files import Experiment, VotRun, VotTruth
 
 ONE_PASS = "one pass"  # the only experiment of the box benchmarks
@@ -47,7 +48,7 @@ class Loaded(Generic[Truth, Run]):
 
 
 class LoadedBoxes(Loaded[BoxTruth, BoxRun]):
-    """Loaded results of a box benchmark (OTB, GOT-10k)."""
+    """Loaded results of a box benchmark: all but VOT."""
 
 
 class LoadedVot(Loaded[VotTruth, VotRun]):
@@ -78,9 +79,9 @@ def load(
         raise DataError(
             f"Ground truth {truth_root} is a file, expected a folder. Give the data set's folder."
         )
-    read_truth = readers.read_otb_truth if known.family == "otb" else readers.read_got10k_truth
-    boxes = LoadedBoxes(known, root, truth_root, read_truth(truth_root))
-    _collect(boxes, _otb_files if known.family == "otb" else _got10k_files, _read_boxes, trackers)
+    boxes = LoadedBoxes(known, root, truth_root, read_truths(known, truth_root))
+    find = {"otb": _otb_files, "got10k": _got10k_files}.get(known.layout, _plain_files)
+    _collect(boxes, find, _read_boxes, trackers)
     return boxes
 
 
@@ -112,7 +113,7 @@ def _collect(
         loaded.truths = {name: truth for name, truth in loaded.truths.items() if name in listed}
         loaded.total = len(listed)
     else:
-        loaded.total = len(loaded.truths)
+        loaded.total = loaded.benchmark.count or len(loaded.truths)
     found = _chosen(_find_trackers(loaded, find), trackers)
     if not any(
         name in loaded.truths for files in found.values() for by_name in files.values() for name in by_name
@@ -173,10 +174,9 @@ def _find_trackers(loaded: Loaded[Truth, Run], find: Callable[[Path], Files]) ->
                 loaded.results = folder
                 return trackers
     layout = {
-        "otb": "<tracker>/<sequence>.txt",
         "got10k": "<tracker>/<sequence>/<sequence>_001.txt",
         "vot": "<tracker>/<experiment>/<sequence>/<sequence>_001.bin or .txt",
-    }[loaded.benchmark.family]
+    }.get(loaded.benchmark.family, "<tracker>/<sequence>.txt")
     raise ResultError(
         f"{root} has no results of {loaded.benchmark.name}, expected {layout}."
         " Run a tracker first or give another folder."
@@ -195,6 +195,10 @@ def _chosen(found: dict[str, Files], trackers: Iterable[str] | None) -> dict[str
 
 def _otb_files(tracker: Path) -> Files:
     return {ONE_PASS: {otb_name(path.stem): [path] for path in sorted(tracker.glob("*.txt"))}}
+
+
+def _plain_files(tracker: Path) -> Files:
+    return {ONE_PASS: {path.stem: [path] for path in sorted(tracker.glob("*.txt"))}}
 
 
 def _got10k_files(tracker: Path) -> Files:
