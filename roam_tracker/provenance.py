@@ -43,3 +43,11 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             known[library] = ""
     return known
+
+
+def decoder() -> str:
+    """What decodes JPEG images here: Pillow and the library behind it."""
+    from PIL import features
+
+    turbo = features.version_feature("libjpeg_turbo")
+    return f"Pillow {metadata.version('pillow')}, {f'libjpeg-turbo {turbo}' if turbo else 'libjpeg'}"

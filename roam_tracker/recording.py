@@ -126,6 +126,10 @@ class Recorder:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write what has been taken so far, whole or not at all."""
+        write_atomic(path, self.text())
+
+    def text(self) -> str:
+        """What has been taken so far, as `write` writes it."""
         count = max((len(row["spread"]) for entry in self._sequences for row in entry.rows), default=4)
         content = {
             "format": FORMAT,
@@ -133,7 +137,7 @@ class Recorder:
             "edges": EDGES.round(2).tolist(),
             "sequences": [_sequence(entry, count) for entry in self._sequences],
         }
-        write_atomic(path, json.dumps(content, allow_nan=False) + "\n")
+        return json.dumps(content, allow_nan=False) + "\n"
 
 
 def read_recording(path: str | os.PathLike[str]) -> Recording:

@@ -94,7 +94,11 @@ def read_sweep(name: str) -> Sweep:
 
 def _shipped() -> dict[str, Any]:
     folder = importlib.resources.files("roam_tracker.toolkit_configs")
-    return {file.name.removesuffix(".toml"): file for file in folder.iterdir() if file.name.endswith(".toml")}
+    return {
+        file.name.removesuffix(".toml"): file
+        for file in folder.iterdir()
+        if file.name.startswith("figure") and file.name.endswith(".toml")
+    }
 
 
 def _build(where: str, name: str, table: Mapping[str, Any]) -> Sweep:

@@ -20,7 +20,7 @@ def test_the_demo_runs_both_toolkits_and_builds_the_page(demo):
     assert (out / "workspace/reports/demo/report.html").is_file()
     experiments = json.loads((out / "workspace/analysis/demo.json").read_text())["results"]
     assert set(experiments) == {"baseline", "realtime", "unsupervised"}  # the toolkit read our stack
-    assert (out / "reports/OTB-folder/Static/performance.json").is_file()
+    assert (out / "reports/OTB/Static/performance.json").is_file()
     assert (out / "reports/GOT-10k/Static/performance.json").is_file()
     assert (out / "report/index.html").is_file()
 

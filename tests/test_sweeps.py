@@ -16,12 +16,12 @@ from roam_tracker.recording import read_recording
 from roam_tracker.sweep import read_sweep, sweep_names
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.manifest import Manifest
-from roam_tracker.toolkits.registry import TRACKERS, StaticTracker
+from roam_tracker.toolkits.registry import TRACKERS
 from roam_tracker.weights import read_weights
 
 FRAMES = 8
 STEPS = """
-dataset = "OTB-folder"
+dataset = "folder"
 record = true
 setting = "update.steps"
 tag = "steps"
@@ -94,7 +94,7 @@ def test_a_value_with_a_point_gives_a_legal_name(tmp_path):
         ("update.steps", "steps", "is no setting; write section.key"),
         ('"ROAM"', '"a/b"', "letters, digits and hyphens"),
         ('preset = "default"', "", "ROAM needs a preset to extend"),
-        ('dataset = "OTB-folder"', "", "needs the key 'dataset'"),
+        ('dataset = "folder"', "", "needs the key 'dataset'"),
         ("[[series]]", "[[series", "not valid TOML"),
     ],
 )
@@ -135,22 +135,23 @@ def again(swept, tmp_path):
 
 def sweep(folder):
     argv = [str(folder / "mine.toml"), "--root", str(folder / "s/OTB"), "--results", str(folder / "results")]
-    return main(["sweep", *argv, "--reports", str(folder / "reports"), "--device", "cpu"])
+    options = ["--reports", str(folder / "reports"), "--device", "cpu", "--workers", "0"]
+    return main(["sweep", *argv, *options])
 
 
 def boxes_of(folder, tracker):
-    return folder / "results/OTB-folder" / tracker / "motion.txt"
+    return folder / "results/OTB" / tracker / "motion.txt"
 
 
 def manifest_of(folder, tracker):
-    return json.loads((folder / "results/OTB-folder" / tracker / "manifest.json").read_text())
+    return json.loads((folder / "results/OTB" / tracker / "manifest.json").read_text())
 
 
 def test_a_sweep_leaves_results_recordings_and_presets_by_tracker(swept):
     for steps in (0, 1):
         assert np.loadtxt(boxes_of(swept, f"ROAM-steps{steps}"), delimiter=",").shape == (FRAMES, 4)
         assert (swept / f"results/presets/ROAM-steps{steps}.toml").is_file()
-        recording = read_recording(swept / f"results/recordings/OTB-folder/ROAM-steps{steps}/motion.json")
+        recording = read_recording(swept / f"results/recordings/OTB/ROAM-steps{steps}/motion.json")
         # the start in frame 0; with one step an update another in frame 5
         assert recording.sequences[0].frame.tolist() == [0, 5][: steps + 1]
 
@@ -158,7 +159,7 @@ def test_a_sweep_leaves_results_recordings_and_presets_by_tracker(swept):
 def test_a_repeated_sweep_runs_nothing(again, capsys):
     before = boxes_of(again, "ROAM-steps1").stat().st_mtime_ns
     assert sweep(again) == 0
-    assert capsys.readouterr().out.count("finished before") == 2
+    assert capsys.readouterr().out.count("1 of 1 sequences finished before") == 2
     assert boxes_of(again, "ROAM-steps1").stat().st_mtime_ns == before
 
 
@@ -171,7 +172,7 @@ def test_only_what_is_missing_is_run_again(again, capsys):
 
 
 def test_a_missing_recording_is_made_and_the_results_stay(again, capsys):
-    recording = again / "results/recordings/OTB-folder/ROAM-steps1/motion.json"
+    recording = again / "results/recordings/OTB/ROAM-steps1/motion.json"
     content, times = recording.read_bytes(), boxes_of(again, "ROAM-steps1").stat().st_mtime_ns
     recording.unlink()
     assert sweep(again) == 0
@@ -185,7 +186,7 @@ def test_a_setting_that_no_preset_has_is_refused_before_anything_runs(again, cap
     shutil.rmtree(again / "results")
     assert sweep(again) == 2
     assert "did you mean 'steps'" in capsys.readouterr().err
-    assert not (again / "results/OTB-folder").exists()
+    assert not (again / "results/OTB").exists()
 
 
 # Manifests
@@ -199,16 +200,18 @@ def test_the_manifest_tells_settings_weights_device_versions_and_command(swept):
     weights = hashlib.sha256(read_weights("default")).hexdigest()
     assert manifest["weights"] == {"name": "default", "sha256": weights}
     (run,) = manifest["runs"]
-    assert run["sequences"] == ["motion"]
+    boxes = boxes_of(swept, "ROAM-steps1").read_bytes()
+    assert run["sequences"] == {"motion": {"rows": FRAMES, "sha256": hashlib.sha256(boxes).hexdigest()}}
     assert run["device"] == "cpu"
-    assert run["threads"] >= 1
+    assert (run["threads"], run["workers"], run["seed"]) == (1, 1, None)
+    assert "Pillow" in run["decoder"]
     assert {"roam-tracker", "commit", "python", "torch", "numpy"} <= set(run["versions"])
     assert run["command"]
     assert run["date"].endswith("+00:00")
 
 
 def test_results_made_with_other_settings_are_not_mixed_with_new_ones(again, capsys):
-    path = again / "results/OTB-folder/ROAM-steps1/manifest.json"
+    path = again / "results/OTB/ROAM-steps1/manifest.json"
     size = load_preset("default").search.base_object_size
     path.write_text(path.read_text().replace(f'"base_object_size": {size}', '"base_object_size": 99.0'))
     assert sweep(again) == 2
@@ -218,7 +221,7 @@ def test_results_made_with_other_settings_are_not_mixed_with_new_ones(again, cap
 
 
 def test_results_made_with_other_weights_are_not_mixed_with_new_ones(again):
-    path = again / "results/OTB-folder/ROAM-steps1/manifest.json"
+    path = again / "results/OTB/ROAM-steps1/manifest.json"
     manifest = json.loads(path.read_text())
     manifest["weights"]["sha256"] = "0" * 64
     path.write_text(json.dumps(manifest))
@@ -227,7 +230,7 @@ def test_results_made_with_other_weights_are_not_mixed_with_new_ones(again):
 
 
 def test_a_setting_that_is_younger_than_the_manifest_had_the_effect_of_its_default(again):
-    path = again / "results/OTB-folder/ROAM-steps1/manifest.json"
+    path = again / "results/OTB/ROAM-steps1/manifest.json"
     manifest = json.loads(path.read_text())
     preset = str(again / "results/presets/ROAM-steps1.toml")
     del manifest["config"]["box"]["pyramid"]  # `after`, as in the preset
@@ -241,18 +244,30 @@ def test_a_setting_that_is_younger_than_the_manifest_had_the_effect_of_its_defau
 
 def test_a_sequence_belongs_to_the_run_that_finished_it_last(tmp_path):
     first = Manifest(tmp_path, "Static")
-    first.add("a", StaticTracker())
-    first.add("b", StaticTracker())
-    Manifest(tmp_path, "Static").add("a", StaticTracker())
+    first.add("a", {}, [b"1,2,3,4\n"])
+    first.add("b", {}, [b"1,2,3,4\n"])
+    Manifest(tmp_path, "Static").add("a", {}, [b"1,2,3,4\n"])
     runs = json.loads((tmp_path / "manifest.json").read_text())["runs"]
-    assert [run["sequences"] for run in runs] == [["b"], ["a"]]
+    assert [list(run["sequences"]) for run in runs] == [["b"], ["a"]]
 
 
-def test_results_that_came_without_a_manifest_are_taken_as_they_are(again, capsys):
-    (again / "results/OTB-folder/ROAM-steps1/manifest.json").unlink()
+def test_two_runs_in_one_folder_do_not_lose_each_others_lines(tmp_path):
+    one, two = Manifest(tmp_path, "Static"), Manifest(tmp_path, "Static")
+    for index in range(3):
+        one.add(f"a{index}", {}, [b"1,2,3,4\n"])
+        two.add(f"b{index}", {}, [b"1,2,3,4\n"])
+    runs = json.loads((tmp_path / "manifest.json").read_text())["runs"]
+    assert [sorted(run["sequences"]) for run in runs] == [["a0", "a1", "a2"], ["b0", "b1", "b2"]]
+
+
+def test_results_that_came_without_a_manifest_are_not_trusted(again, capsys):
+    content = boxes_of(again, "ROAM-steps1").read_bytes()
+    (again / "results/OTB/ROAM-steps1/manifest.json").unlink()
     assert sweep(again) == 0
-    assert capsys.readouterr().out.count("finished before") == 2
-    assert not (again / "results/OTB-folder/ROAM-steps1/manifest.json").exists()
+    said = capsys.readouterr().out
+    assert "ROAM-steps1 motion: the result found is not trusted (no manifest.json tells what made it)" in said
+    assert boxes_of(again, "ROAM-steps1").read_bytes() == content
+    assert manifest_of(again, "ROAM-steps1")["runs"]
 
 
 def test_a_damaged_manifest_is_named(tmp_path):

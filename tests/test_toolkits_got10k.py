@@ -15,9 +15,11 @@ from PIL import Image
 from roam_tracker.core.geometry import overlap
 from roam_tracker.sample import make_sequence
 from roam_tracker.toolkits import registry
+from roam_tracker.toolkits.datasets.otb import PartialOTB
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.got10k import PartialOTB, RoamGot10k
+from roam_tracker.toolkits.got10k import RoamGot10k
 from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.toolkits.onepass import FilePerSequence, table
 
 FRAMES = 8
 
@@ -41,13 +43,14 @@ def run(tmp_path, monkeypatch):
     """Runs the command in a scratch folder; gives its exit status."""
     monkeypatch.chdir(tmp_path)
 
-    def run(root, *options, dataset="OTB-folder", tracker="Static"):
-        return main(["--tracker", tracker, "--dataset", dataset, "--root", str(root), *options])
+    def run(root, *options, dataset="folder", tracker="Static"):
+        argv = ["--tracker", tracker, "--dataset", dataset, "--root", str(root), "--workers", "0", *options]
+        return main(argv)
 
     return run
 
 
-def results(tmp_path, name="motion", tracker="Static", dataset="OTB-folder"):
+def results(tmp_path, name="motion", tracker="Static", dataset="OTB"):
     return tmp_path / "results" / dataset / tracker / f"{name}.txt"
 
 
@@ -55,9 +58,9 @@ def test_a_run_leaves_boxes_times_and_the_toolkits_report(otb, run, tmp_path, ca
     assert run(otb) == 0
     boxes = np.loadtxt(results(tmp_path), delimiter=",")
     assert boxes.shape == (FRAMES, 4)
-    times = np.loadtxt(tmp_path / "results/OTB-folder/Static/times/motion_time.txt")
+    times = np.loadtxt(tmp_path / "results/OTB/Static/times/motion_time.txt")
     assert times.shape == (FRAMES,)
-    report = tmp_path / "reports/OTB-folder/Static"
+    report = tmp_path / "reports/OTB/Static"
     assert {path.name for path in report.iterdir()} == {
         "performance.json",
         "success_plots.png",
@@ -74,14 +77,12 @@ def test_a_run_leaves_boxes_times_and_the_toolkits_report(otb, run, tmp_path, ca
     assert f"{overall['success_score']:.3f}" in capsys.readouterr().out
 
 
-def test_the_files_are_byte_for_byte_what_the_toolkit_itself_would_write(otb, tmp_path):
+def test_the_files_are_byte_for_byte_what_the_toolkit_itself_would_write(tmp_path):
     boxes, times = np.array([[1, 2.0004, 3, 4], [-5.5, 6, 7e3, 8]]), np.array([0.1, 1e-7])
-    ours = PartialOTB(str(otb), "A", None, str(tmp_path), str(tmp_path))
     stock = ExperimentOTB.__new__(ExperimentOTB)
-    ours._record(str(tmp_path / "ours/x.txt"), boxes, times)
-    stock._record(str(tmp_path / "stock/x.txt"), boxes, times)
-    for name in ("x.txt", "times/x_time.txt"):
-        assert (tmp_path / "ours" / name).read_bytes() == (tmp_path / "stock" / name).read_bytes()
+    stock._record(str(tmp_path / "x.txt"), boxes, times)
+    assert (tmp_path / "x.txt").read_text() == table(boxes, "%.3f")
+    assert (tmp_path / "times/x_time.txt").read_text() == table(times[:, None], "%.8f")
 
 
 def test_got10k_val_runs_once_and_reports(sample, run, tmp_path, capsys):
@@ -110,7 +111,7 @@ def test_a_second_run_does_nothing_but_the_report(otb, run, tmp_path, capsys):
     before = results(tmp_path).stat().st_mtime_ns
     assert run(otb) == 0
     assert results(tmp_path).stat().st_mtime_ns == before
-    assert capsys.readouterr().out.count("finished before") == 2
+    assert "Static: 2 of 2 sequences finished before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("left", ["", "1.000,2.000,3.000,4.000\n1.000,2.0", "x\n" * FRAMES])
@@ -192,7 +193,7 @@ def test_a_root_that_does_not_exist_is_refused(run, tmp_path, capsys):
 
 
 def test_a_root_without_sequences_is_refused(run, tmp_path, capsys):
-    assert refused(capsys, run(tmp_path, dataset="OTB2015"), "DataError", "holds no sequence", "OTB-folder")
+    assert refused(capsys, run(tmp_path, dataset="OTB2015"), "DataError", "holds no sequence", "`folder`")
 
 
 def test_got10k_without_its_list_is_refused(run, tmp_path, capsys):
@@ -281,7 +282,7 @@ def test_a_tracker_that_fails_ends_with_status_1_and_the_next_one_still_runs(
     assert "motion/img/0004.jpg" in captured.err
     assert not results(tmp_path, tracker="Failing").exists()
     assert results(tmp_path, "scale", "Static").exists()
-    assert (tmp_path / "reports/OTB-folder/Static/performance.json").exists()
+    assert (tmp_path / "reports/OTB/Static/performance.json").exists()
 
 
 def test_a_kill_in_the_middle_leaves_no_half_written_file(otb, tmp_path):
@@ -293,7 +294,7 @@ def test_a_kill_in_the_middle_leaves_no_half_written_file(otb, tmp_path):
         "        if self.n == 10: os.kill(os.getpid(), signal.SIGKILL)\n"
         "        return super().update(image)\n"
         "registry.TRACKERS['Deadly'] = lambda device: Deadly()\n"
-        f"experiments.main(['--tracker', 'Deadly', '--dataset', 'OTB-folder', '--root', {str(otb)!r}])\n"
+        f"experiments.main(['--tracker', 'Deadly', '--dataset', 'OTB-folder', '--root', {str(otb)!r}, '--workers', '0'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == -9
@@ -303,7 +304,7 @@ def test_a_kill_in_the_middle_leaves_no_half_written_file(otb, tmp_path):
 
 def test_the_adapter_serves_the_toolkits_own_experiment(otb, tmp_path, monkeypatch):
     # the stock class, its download made impossible and its folder list made ours
-    experiment = PartialOTB(str(otb), "Stock", None, str(tmp_path / "r"), str(tmp_path / "p"))
+    experiment = FilePerSequence(PartialOTB(str(otb)), "Stock", str(tmp_path / "r"), str(tmp_path / "p"))
     tracker = RoamGot10k("Static")
     assert isinstance(tracker, Tracker)
     assert tracker.is_deterministic

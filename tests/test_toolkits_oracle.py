@@ -123,7 +123,9 @@ def test_an_annotation_of_the_first_frame_only_is_refused_with_both_counts(sampl
 def test_a_row_that_is_neither_box_nor_polygon_is_refused_with_file_and_line(sample):
     truth = sample / "VOT/motion/groundtruth.txt"
     truth.write_text(truth.read_text().replace("\n", ",5\n", 1))
-    with pytest.raises(DataError, match=r"groundtruth\.txt, line 1: 5 values are neither"):
+    with pytest.raises(
+        DataError, match=r"groundtruth\.txt, line 1: 5 values .* where a box has 4 and a polygon 6, 8"
+    ):
         follow(sample / LAYOUTS["VOT"])
 
 
@@ -178,7 +180,7 @@ def test_got10k_tells_of_missing_truth_and_missing_weights_in_one_sentence(
     sample, preset, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    options = ["--dataset", "OTB-folder", "--root", str(sample / "OTB"), "--device", "cpu"]
+    options = ["--dataset", "folder", "--root", str(sample / "OTB"), "--device", "cpu"]
     shutil.copytree(sample / "OTB/motion", tmp_path / "other/motion")
     tracker = RoamGot10k(preset, "cpu")
     (tmp_path / "other/motion/groundtruth_rect.txt").unlink()

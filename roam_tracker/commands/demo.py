@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
     _evaluate(workspace, trackers, args.device)
     _analyse(workspace, trackers)
     _say(4, "GOT-10k toolkit: one pass over each sequence, in the layouts of OTB and of GOT-10k")
-    for dataset, root in (("OTB-folder", sample / "OTB"), ("GOT-10k", sample / "GOT-10k")):
+    for dataset, root in (("folder", sample / "OTB"), ("GOT-10k", sample / "GOT-10k")):
         _toolkit(dataset, root, out, trackers, args.device)
     _say(5, "report of both")
     _report(out, sample, workspace, trackers)
 
     print("\nMean overlap with the truth, first frame left out")
-    print(_table(sample / "OTB", out / "results/OTB-folder", trackers, list(sample_names(args.sequences))))
+    print(_table(sample / "OTB", out / "results/OTB", trackers, list(sample_names(args.sequences))))
     print(f"\nOpen {out / 'report' / 'index.html'}  ({time.perf_counter() - start:.0f} s)")
     return 0
 
@@ -133,7 +133,7 @@ def _runs(workspace: Path, trackers: list[str]) -> list[Path]:
 def _toolkit(dataset: str, root: Path, out: Path, trackers: list[str], device: str) -> None:
     """`python -m got10k.experiments` on one data set; its lines are shown as they come."""
     command = [sys.executable, "-m", "got10k.experiments", "--tracker", *trackers, "--dataset", dataset]
-    command += ["--root", str(root), "--device", device]
+    command += ["--root", str(root), "--device", device, "--workers", str(os.cpu_count() or 1)]
     command += ["--result-dir", str(out / "results"), "--report-dir", str(out / "reports")]
     status = subprocess.run(command, check=False).returncode
     if status:
@@ -143,7 +143,7 @@ def _toolkit(dataset: str, root: Path, out: Path, trackers: list[str], device: s
 def _report(out: Path, sample: Path, workspace: Path, trackers: list[str]) -> None:
     argv = ["report", "--out", str(out / "report"), "--tracker", *trackers]
     for benchmark, raw, truth in (
-        ("OTB", out / "results/OTB-folder", sample / "OTB"),
+        ("OTB", out / "results/OTB", sample / "OTB"),
         ("GOT-10k", out / "results/GOT-10k", sample / "GOT-10k"),
         ("VOT", workspace, workspace),
     ):

@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reports", default="reports", metavar="DIR", help="the toolkit's own report (default: reports)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
             sequences=args.sequences,
             device=args.device,
             reports=args.reports,
+            workers=args.workers,
+            threads=args.threads,
         )
         status = status or failed
     return status

@@ -16,18 +16,23 @@ from roam_tracker.errors import BoxError, DataError
 Boxes = NDArray[np.float64]
 
 
-def read_boxes(path: str | os.PathLike[str]) -> Boxes:
+def read_boxes(path: str | os.PathLike[str], *, polygons: bool = False) -> Boxes:
     """The rectangles of an annotation file, (N, 4) x, y, w, h in px; NaN where the target is unknown.
 
-    Values are separated by commas, tabs or blanks. Raises DataError for a line that is not four
-    numbers, BoxError for a first box without area.
+    Values are separated by commas, tabs, semicolons or blanks. polygons: rows may also be corners
+    x1, y1, x2, y2, x3, y3, ...; the box around them counts. Raises DataError for a line that is none of
+    these, BoxError for a first box without area.
     """
     rows: list[list[float]] = []
     for number, line in numbered_lines(path):
         values = numbers(path, number, line)
+        if polygons and len(values) >= 6 and len(values) % 2 == 0:
+            xs, ys = values[0::2], values[1::2]
+            values = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
         if len(values) != 4:
+            others = " and a polygon 6, 8, ..." if polygons else ""
             raise DataError(
-                f"{path}, line {number}: {len(values)} values {line.strip()!r} where a box has 4. "
+                f"{path}, line {number}: {len(values)} values {line.strip()!r} where a box has 4{others}. "
                 "Correct the line or leave the sequence out."
             )
         rows.append(values)
@@ -51,7 +56,7 @@ def numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
 def numbers(path: str | os.PathLike[str], number: int, line: str) -> list[float]:
     """The values of one line; raises DataError naming file and line for a word that is no number."""
     try:
-        return [float(word) for word in re.split(r"[,\s]+", line.strip())]
+        return [float(word) for word in re.split(r"[,;\s]+", line.strip(" ,;\t\r\n"))]
     except ValueError:
         raise DataError(
             f"{path}, line {number}: {line.strip()!r} is not a row of numbers. "

@@ -4,29 +4,15 @@
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
-from roam_tracker.files import nearest
-from roam_tracker.toolkits.registry import TRACKERS, label
-
-# name on the command line and of the folder under results: the toolkit's version of OTB
-OTB_VERSIONS: dict[str, int | str | None] = {
-    "OTB2013": 2013,
-    "OTB50": "tb50",
-    "OTB2015": 2015,
-    "OTB-folder": None,
-}
-DATASETS = {
-    "OTB2013": "51 sequences in 50 folders, Jogging counts twice",
-    "OTB50": "the 50 harder ones of OTB2015, Skating2 counts twice",
-    "OTB2015": "100 sequences in 98 folders",
-    "OTB-folder": "every sequence of a folder in OTB's layout, whatever its name",
-    "GOT-10k": "the validation set; the folder must contain `val`",
-}
+from roam_tracker.toolkits.registry import TRACKERS, deterministic, label, preset_of
+from roam_tracker.toolkits.settings import RunSettings, dataset_names, overridden, read_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,80 +23,113 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run all trackers, report the finished ones, print the numbers; the exit status of the first failure."""
-    trackers = {label(tracker): tracker for tracker in args.tracker}
-    experiment = _experiment(args)
+    settings = overridden(read_settings(args.dataset), vars(args))
+    trackers = {label(tracker): tracker for tracker in settings.tracker}
+    experiment = open_experiment(settings)
+    from roam_tracker.toolkits.manifest import Manifest
+    from roam_tracker.toolkits.schedule import Plan, carry_out
+
     dataset = experiment.dataset
     if dataset.missing:
-        print(f"Not in {args.root}, left out: {', '.join(dataset.missing)}", flush=True)
-    if args.sequences:
-        dataset.select(args.sequences)
+        print(f"Not in {settings.root}, left out: {', '.join(dataset.missing)}", flush=True)
+    if settings.sequences:
+        dataset.select(settings.sequences)
     dataset.check()
     used = f"{len(dataset.seq_names)} of {dataset.total} sequences"
-    print(f"{args.dataset}: {used}, results go to {experiment.result_dir}", flush=True)
+    print(f"{settings.name}: {used}, results go to {experiment.result_dir}", flush=True)
 
-    status = 0
-    for tracker in trackers.values():
+    plans, status = [], 0
+    for name, tracker in trackers.items():
+        record = bool(settings.record) and preset_of(tracker) is not None
+        recordings = Path(settings.record, Path(experiment.result_dir).name, name) if record else None
+        repetitions = 1 if deterministic(tracker) else getattr(experiment, "repetitions", 1)
         try:
-            experiment.run(_adapter(tracker, args))
+            manifest = Manifest(Path(experiment.result_dir, name), tracker)
         except RoamError as error:  # the others still get their turn
-            if args.debug:
-                raise
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            status = status or error.exit_status
-    finished = [name for name in trackers if experiment.is_finished(name)]
+            status = status or _tell(error, args.debug)
+            continue
+        plans.append(Plan(experiment, tracker, name, manifest, repetitions, record, recordings))
+    failures = carry_out(plans, _pool(settings, args.ray)) if plans else []
+    for failure in failures:
+        if args.debug:
+            print(failure.trace, file=sys.stderr)
+        status = status or failure.error.exit_status
+        print(f"{type(failure.error).__name__}: {failure.error}", file=sys.stderr, flush=True)
+    if len(failures) > 1:
+        failed = ", ".join(f"{label(failure.job.tracker)} on {failure.job.sequence}" for failure in failures)
+        print(f"{len(failures)} sequences failed: {failed}", file=sys.stderr, flush=True)
+    finished = [
+        plan.name for plan in plans if experiment.is_finished(plan.manifest, plan.name, plan.repetitions)
+    ]
     if finished:
-        numbers = _report(experiment, finished)
-        print(f"\n{args.dataset}, {used}; report in {experiment.report_dir}/{finished[0]}")
-        print(_table(numbers), flush=True)
+        performance = _report(experiment, finished)
+        if performance is not None:
+            numbers = {name: experiment.headline(performance, name) for name in finished}
+            print(f"\n{settings.name}, {used}; report in {experiment.report_dir}/{finished[0]}")
+            print(_table(numbers), flush=True)
     return status
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    sets = "\n".join(f"  {name:<12}{line}" for name, line in DATASETS.items())
-    names = f"{', '.join(TRACKERS)}, or ROAM with a preset of your own: FILE.toml"
+    sets = "\n".join(f"  {name:<14}{line}" for name, line in dataset_names().items())
+    names = (
+        f"{', '.join(TRACKERS)},\n  ROAM with a preset of yours: FILE.toml, a tracker of yours: module:Class"
+    )
     lists = f"data sets:\n{sets}\ntrackers:\n  {names}"
     options = argparse.ArgumentParser(
         prog="python -m got10k.experiments",
         description="Run trackers on a data set with the GOT-10k toolkit, then write its report.",
-        epilog=f"{lists}\nFinished sequences are not run again. Delete their result files to repeat them.",
+        epilog=f"{lists}\nOur trackers are deterministic: one repetition is enough, and the number of "
+        "workers\nchanges no box. Finished sequences are not run again. Delete their result files to "
+        "repeat them.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument(
-        "--tracker",
-        nargs="+",
-        action="extend",
-        metavar="NAME",
-        required=True,
-        help="see below, or a preset file",
+    add = options.add_argument
+    add("--tracker", nargs="+", action="extend", metavar="NAME", help="see below (default: ROAM)")
+    add("--dataset", required=True, metavar="DATASET", help="see below, or a file of settings: FILE.toml")
+    add("--root", metavar="DIR", help="folder that contains the sequences")
+    add("--sequences", nargs="+", metavar="NAME", help="only these sequences")
+    add("--result-dir", metavar="DIR", help="raw boxes (default: results)")
+    add("--report-dir", metavar="DIR", help="scores, plots (default: reports)")
+    add("--record", metavar="DIR", help="also write what the updates did: DIR/DATASET/TRACKER/SEQUENCE.json")
+    add("--device", help="auto (spread over the visible GPUs), cpu, cuda, cuda:1 (default: auto)")
+    add("--workers", type=int, metavar="N", help="processes, a sequence each; 0: this one (default: 1)")
+    add("--threads", type=int, metavar="N", help="of each process; 0: as PyTorch likes (default: 1)")
+    add("--timeout", type=float, metavar="S", help="seconds that one frame may take (default: 30)")
+    add("--retries", type=int, metavar="N", help="of a sequence whose process was killed (default: 2)")
+    add(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="on a Ray cluster; without an address on one that is started here with --workers processes",
     )
-    options.add_argument("--dataset", required=True, metavar="DATASET", help="see below")
-    options.add_argument("--root", required=True, metavar="DIR", help="folder that contains the sequences")
-    options.add_argument("--sequences", nargs="+", metavar="NAME", help="only these sequences")
-    options.add_argument(
-        "--result-dir", default="results", metavar="DIR", help="raw boxes (default: results)"
-    )
-    options.add_argument(
-        "--report-dir", default="reports", metavar="DIR", help="scores, plots (default: reports)"
-    )
-    options.add_argument(
-        "--record", metavar="DIR", help="also write what the updates did: DIR/DATASET/TRACKER/SEQUENCE.json"
-    )
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
-    options.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add("--debug", action="store_true", help="show the traceback of an error")
     return options
 
 
-def _experiment(args: argparse.Namespace) -> Any:
-    if args.dataset not in DATASETS:
-        raise ConfigError(f"There is no data set named {args.dataset!r}: {nearest(args.dataset, DATASETS)}")
-    _need_toolkit()
-    from roam_tracker.toolkits.got10k import PartialOTB, ValGOT10k
+def open_experiment(settings: RunSettings) -> Any:
+    """The experiment that the settings name, on the sequences that are there; nothing is run yet.
 
-    if args.dataset == "GOT-10k":
-        return ValGOT10k(args.root, args.result_dir, args.report_dir)
-    version = OTB_VERSIONS[args.dataset]
-    return PartialOTB(args.root, args.dataset, version, args.result_dir, args.report_dir)
+    Raises ConfigError without a root, DataError for a root that holds nothing of it.
+    """
+    if not settings.root:
+        raise ConfigError(f"Say where the sequences of {settings.name} are: --root DIR")
+    _need_toolkit()
+    from roam_tracker.toolkits import later, onepass
+    from roam_tracker.toolkits.datasets import open_dataset
+
+    dataset = open_dataset(settings.layout, settings.root, settings.version)
+    title, kinds = settings.name, {"uav": onepass.UAV, "lasot": later.LaSOT, "trackingnet": later.TrackingNet}
+    if settings.layout == "nfs":
+        title = f"NfS/{settings.version}"  # as the toolkit has it
+    elif settings.layout == "folder":
+        title = Path(settings.root).resolve().name or settings.name
+    kind: Any = kinds.get(settings.layout, onepass.FilePerSequence)
+    if settings.layout == "got10k" or (hasattr(dataset, "return_meta") and settings.layout == "folder"):
+        kind = onepass.FolderPerSequence
+    return kind(dataset, title, settings.result_dir, settings.report_dir)
 
 
 def _need_toolkit() -> None:
@@ -128,20 +147,46 @@ def _need_toolkit() -> None:
         ) from error
 
 
-def _adapter(tracker: str, args: argparse.Namespace) -> Any:
-    from roam_tracker.toolkits.got10k import RoamGot10k
+def _pool(settings: RunSettings, ray: str | None) -> Any:
+    """Who does the work."""
+    from roam_tracker.toolkits.runs import Here, Worker
 
-    recordings = Path(args.record, args.dataset, label(tracker)) if args.record else None
-    return RoamGot10k(tracker, args.device, recordings)
+    limits: dict[str, Any] = {"timeout_s": settings.timeout, "retries": settings.retries}
+    if ray is not None:
+        from roam_tracker.toolkits.cluster import RayCluster
+
+        return RayCluster(ray, max(1, settings.workers), settings.device, settings.threads, **limits)
+    if settings.workers == 0:
+        return Here(Worker(settings.device, settings.threads))
+    from roam_tracker.toolkits.processes import Processes
+
+    return Processes(settings.workers, _devices(settings), settings.threads, **limits)
 
 
-def _report(experiment: Any, trackers: list[str]) -> dict[str, dict[str, float]]:
-    """The toolkit's own report; tracker -> headline numbers."""
+def _devices(settings: RunSettings) -> list[str]:
+    """The devices that workers get in turn: all visible GPUs if the device is `auto` and there are some."""
+    if settings.device == "auto" and any(preset_of(tracker) is not None for tracker in settings.tracker):
+        import torch
+
+        if torch.cuda.is_available():
+            return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return [settings.device]
+
+
+def _tell(error: RoamError, debug: bool) -> int:
+    if debug:
+        raise error
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    return error.exit_status
+
+
+def _report(experiment: Any, trackers: list[str]) -> dict[str, Any] | None:
+    """The toolkit's own report; None where the truth is not public."""
     from matplotlib import pyplot
 
-    performance = experiment.report(trackers)
+    performance: dict[str, Any] | None = experiment.report(trackers)
     pyplot.close("all")  # the toolkit leaves its figures open
-    return {name: experiment.headline(performance, name) for name in trackers}
+    return performance
 
 
 def _table(numbers: dict[str, dict[str, float]]) -> str:
@@ -155,4 +200,5 @@ def _table(numbers: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("MPLBACKEND", "Agg")
     raise SystemExit(main())

@@ -1,21 +1,26 @@
 """What made raw results: `manifest.json` in the folder of each tracker.
 
-    format     "roam-tracker manifest 1"
+    format     "roam-tracker manifest 2"
     tracker    the name of the results
-    preset     a name or a file; null for a tracker without one, as are the next three
-    config     all settings of the preset
+    preset     a name or a file, or `module:Class`; null for a tracker without one
+    config     all settings of the preset, null where there is none, as are the next two
     weights    the name or file in the preset, and the SHA-256 of the file
     backbone   the same for a backbone with a file of its own, else null
     runs       one entry for each run that finished a sequence:
-      date, command, device, threads, versions
-      sequences   those it was the last to finish
+      id, date, command, device, threads, workers, decoder, seed, versions
+      sequences  those it was the last to finish: rows, and the SHA-256 of the file of boxes
+                 (of several repetitions: of their files one after the other)
 
-A sequence in no entry has results that some other program brought.
+A result that no entry tells of, or whose hash is another, is not trusted: it is made again.
 """
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,59 +29,102 @@ from typing import Any
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.errors import ResultError
 from roam_tracker.files import write_atomic
-from roam_tracker.provenance import command, versions
-from roam_tracker.toolkits.registry import Follower, label, preset_of
+from roam_tracker.provenance import command, decoder, versions
+from roam_tracker.toolkits.registry import label, preset_of
 
-FORMAT = "roam-tracker manifest 1"
+FORMAT = "roam-tracker manifest 2"
 
 
 class Manifest:
     """The manifest of a folder of results, and the run that goes on in it.
 
+    tracker: a name of the registry, a preset file, `module:Class`, or any name where `foreign`
     Raises ResultError when the folder's results were made with other settings or weights.
     """
 
-    def __init__(self, folder: Path, tracker: str) -> None:
+    def __init__(self, folder: Path, tracker: str, *, foreign: bool = False) -> None:
         self.path = folder / "manifest.json"
-        self._made_by = _identity(tracker)
-        self._runs: list[dict[str, Any]] = []
-        if self.path.is_file():
-            found = _read(self.path)
-            self._runs = found["runs"]
-            difference = _difference(found, self._made_by)
-            if difference:
-                raise ResultError(
-                    f"{folder} holds results made otherwise: {difference}. "
-                    "Delete the folder, or choose another one for the results."
-                )
-        self._run: dict[str, Any] | None = None
+        self._made_by = _nothing(tracker) if foreign else _identity(tracker)
+        self._id = uuid.uuid4().hex[:12]
+        self._runs = self._read()
 
-    def add(self, sequence: str, follower: Follower) -> None:
-        """Write that this run, with this tracker, has finished a sequence."""
-        if self._run is None:
-            self._run = {
-                "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": command(),
-                **_device(follower),
-                "versions": versions(),
-                "sequences": [],
-            }
-        others = [
-            {**run, "sequences": [name for name in run["sequences"] if name != sequence]}
-            for run in self._runs
-        ]
-        self._runs = [run for run in others if run["sequences"]]
-        self._run["sequences"].append(sequence)
-        content = {"format": FORMAT, **self._made_by, "runs": [*self._runs, self._run]}
-        write_atomic(self.path, json.dumps(content, indent=1) + "\n")
+    def add(self, sequence: str, made: Mapping[str, Any], files: list[bytes]) -> None:
+        """Write that this run has finished a sequence.
+
+        made:  device, threads, and what else describes the run
+        files: the contents of the files of boxes
+        Other runs may write into the same folder: what they wrote is read again before.
+        """
+        with _locked(self.path.parent):
+            runs = self._read()
+            mine = next((run for run in runs if run["id"] == self._id), None)
+            if mine is None:
+                mine = {
+                    "id": self._id,
+                    "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "command": command(),
+                    **made,
+                    "decoder": decoder(),
+                    "versions": versions(),
+                    "sequences": {},
+                }
+                runs.append(mine)
+            for run in runs:
+                run["sequences"].pop(sequence, None)
+            mine["sequences"][sequence] = {"rows": _rows(files), "sha256": _hash(files)}
+            self._runs = [run for run in runs if run["sequences"]]
+            content = {"format": FORMAT, **self._made_by, "runs": self._runs}
+            write_atomic(self.path, json.dumps(content, indent=1) + "\n")
+
+    def doubt(self, sequence: str, files: list[bytes]) -> str:
+        """Why these files of a sequence are not those that the manifest tells of; "" if they are."""
+        known = next((run["sequences"][sequence] for run in self._runs if sequence in run["sequences"]), None)
+        if known is None:
+            return "no manifest.json tells what made it"
+        return "" if known["sha256"] == _hash(files) else "it was changed since manifest.json was written"
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self.path.is_file():
+            return []
+        found = _read(self.path)
+        difference = _difference(found, self._made_by)
+        if difference:
+            raise ResultError(
+                f"{self.path.parent} holds results made otherwise: {difference}. "
+                "Delete the folder, or choose another one for the results."
+            )
+        return list(found["runs"])
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other runs from writing the folder's manifest for a moment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _rows(files: list[bytes]) -> int:
+    return files[0].count(b"\n") if files else 0
+
+
+def _hash(files: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(files)).hexdigest()
+
+
+def _nothing(tracker: str) -> dict[str, Any]:
+    return {"tracker": tracker, "preset": None, "config": None, "weights": None, "backbone": None}
 
 
 def _identity(tracker: str) -> dict[str, Any]:
     """What must be the same for results in one folder."""
     preset = preset_of(tracker)
-    nothing: dict[str, Any] = {"preset": preset, "config": None, "weights": None, "backbone": None}
     if preset is None:
-        return {"tracker": label(tracker), **nothing}
+        return _nothing(label(tracker)) | {"preset": tracker if ":" in tracker else None}
     # torch only for who needs it
     from roam_tracker.core.backbone import backbone_spec
     from roam_tracker.weights import read_weights
@@ -98,24 +146,16 @@ def _file(name: str, content: bytes) -> dict[str, str]:
     return {"name": name, "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _device(follower: Follower) -> dict[str, Any]:
-    """Where a tracker works; one without torch has no device of its own."""
-    device = getattr(getattr(follower, "tracker", follower), "device", None)
-    if device is None:
-        return {"device": "cpu", "threads": 1}
-    import torch
-
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return {"device": f"{device} {name}".strip(), "threads": torch.get_num_threads()}
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT or not all(run["sequences"] for run in content["runs"]):
+        if content["format"] != FORMAT:
             raise ValueError
+        for run in content["runs"]:
+            if not run["id"] or not all(known["sha256"] for known in run["sequences"].values()):
+                raise ValueError
         return dict(content)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ResultError(f"{path} is no manifest of this version. Delete it or its folder.") from None
 
 
@@ -125,6 +165,9 @@ def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     A setting that the manifest does not know had, when it was written, the effect of its default.
     """
     defaults = _flat(asdict(TrackerConfig()))
+    for key in ("tracker", "preset"):
+        if (found.get("config") is None or key == "tracker") and found.get(key) != now[key]:
+            return f"{key} was {json.dumps(found.get(key))}, it is {json.dumps(now[key])} now"
     before, present = _flat(found.get("config") or {}), _flat(now["config"] or {})
     for key, value in present.items():
         old = before.get(key, defaults[key])

@@ -4,7 +4,11 @@ A name is also the name of a result folder and of a section in trackers.ini: let
 hyphens and underscores. `trackers_ini` writes that file, so the two lists cannot disagree.
 """
 
+import importlib
+import inspect
 import os
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +21,7 @@ from roam_tracker.core.geometry import check_box, overlap
 from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.files import nearest
 from roam_tracker.recording import Recorder
-from roam_tracker.toolkits.annotations import numbered_lines, numbers
+from roam_tracker.toolkits.annotations import read_boxes
 
 Box = NDArray[np.float64]
 
@@ -86,6 +90,7 @@ _OTB_RANGES = {
     "football1": (1, 74),
     "freeman3": (1, 460),
     "freeman4": (1, 283),
+    "tiger1": (6, 354),
 }
 
 
@@ -119,7 +124,7 @@ def find_truth(file: Path, box: Box) -> Truth:
 
 def _read_truth(path: Path, folder: Path) -> Truth:
     images = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    rows = [_rectangle(path, number, line) for number, line in numbered_lines(path)]
+    rows = list(read_boxes(path, polygons=True))
     first, last = _OTB_RANGES.get(folder.parent.name.lower(), (1, len(images)))
     if len(rows) != len(images) and len(rows) == last - first + 1:
         images = images[first - 1 : last]
@@ -129,17 +134,6 @@ def _read_truth(path: Path, folder: Path) -> Truth:
             "Run it on sequences that are annotated throughout."
         )
     return dict(zip(images, rows, strict=True))
-
-
-def _rectangle(path: Path, number: int, line: str) -> Box:
-    """A row of an annotation as x, y, w, h: four numbers, or the corners of a polygon."""
-    values = np.array(numbers(path, number, line))
-    if len(values) == 4:
-        return values
-    if len(values) < 6 or len(values) % 2:
-        raise DataError(f"{path}, line {number}: {len(values)} values are neither a box nor a polygon.")
-    corners = values.reshape(-1, 2)
-    return np.concatenate([corners.min(0), np.ptp(corners, axis=0)])
 
 
 def calm_threads() -> None:
@@ -195,14 +189,18 @@ def preset_of(tracker: str) -> str | None:
     """The preset behind a tracker: a name or a file; None for a tracker that has none."""
     if tracker.endswith(".toml"):
         return tracker
+    if ":" in tracker:
+        return None
     return "default" if tracker == "ROAM" else _VARIANTS.get(check_name(tracker))
 
 
 def label(tracker: str) -> str:
-    """The name of a tracker's results: its own, or for a preset file (.toml) the file's without ending.
+    """The name of a tracker's results: its own, a preset file's without .toml, or that of `module:Class`.
 
-    Raises ConfigError for an unknown tracker, and for a file that is no preset or takes a tracker's name.
+    Raises ConfigError for an unknown tracker, and for a file or class that is none or takes a tracker's name.
     """
+    if ":" in tracker:
+        return _foreign(tracker).__name__
     if not tracker.endswith(".toml"):
         return check_name(tracker)
     load_preset(tracker)
@@ -212,12 +210,38 @@ def label(tracker: str) -> str:
 
 
 def create(tracker: str, device: str = "auto") -> Follower:
-    """A fresh tracker by its benchmark name, or ROAM with the settings of a preset file (.toml).
+    """A fresh tracker by its benchmark name, ROAM with the settings of a file (.toml), or `module:Class`.
 
-    device: "auto", "cpu", "cuda", "cuda:1", ...
+    device: "auto", "cpu", "cuda", "cuda:1", ...; a class of others is told if its constructor has `device`
     """
+    if ":" in tracker:
+        made = _foreign(tracker)
+        return made(device=device) if "device" in inspect.signature(made).parameters else made()
     make = _roam(tracker) if tracker.endswith(".toml") else TRACKERS[check_name(tracker)]
     return make(device)
+
+
+def deterministic(tracker: str) -> bool:
+    """Whether a tracker finds the same boxes each time; ours do, others say `is_deterministic`."""
+    return bool(getattr(_foreign(tracker), "is_deterministic", False)) if ":" in tracker else True
+
+
+def _foreign(tracker: str) -> Any:
+    """The class behind `module:Class`: `init(image, box)` and `update(image)` as a Follower has them."""
+    module, _, name = tracker.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as `python -m` and `python -c` have it
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"There is no tracker {tracker!r} to import: {error}.") from error
+    if not (callable(getattr(found, "init", None)) and callable(getattr(found, "update", None))):
+        raise ConfigError(
+            f"{tracker} is no tracker: it needs the methods init(image, box) and update(image)."
+        )
+    if name in TRACKERS or not re.fullmatch(r"\w+", name):
+        raise ConfigError(f"{tracker} would write its results as those of {name}. Rename the class.")
+    return found
 
 
 _INI_HEAD = """\

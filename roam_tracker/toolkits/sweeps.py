@@ -22,12 +22,15 @@ def run_sweep(
     sequences: Sequence[str] = (),
     device: str = "auto",
     reports: str | Path = "reports",
+    workers: int = 1,
+    threads: int = 1,
 ) -> int:
     """Run every tracker of a sweep on the sequences under `root`; the first failure's exit status, or 0.
 
     dataset:   in place of the sweep's own
     sequences: only these; none = all
     reports:   where the toolkit's own report goes
+    workers, threads: as those of `python -m got10k.experiments`
     """
     results = Path(results)
     trackers = []
@@ -41,6 +44,7 @@ def run_sweep(
         trackers.append(str(file))
     argv = ["--tracker", *trackers, "--dataset", dataset or sweep.dataset, "--root", str(root)]
     argv += ["--result-dir", str(results), "--report-dir", str(reports), "--device", device]
+    argv += ["--workers", str(workers), "--threads", str(threads)]
     if sweep.record:
         argv += ["--record", str(results / "recordings")]
     if sequences:
