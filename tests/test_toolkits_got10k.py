@@ -294,7 +294,8 @@ def test_a_kill_in_the_middle_leaves_no_half_written_file(otb, tmp_path):
         "        if self.n == 10: os.kill(os.getpid(), signal.SIGKILL)\n"
         "        return super().update(image)\n"
         "registry.TRACKERS['Deadly'] = lambda device: Deadly()\n"
-        f"experiments.main(['--tracker', 'Deadly', '--dataset', 'OTB-folder', '--root', {str(otb)!r}, '--workers', '0'])\n"
+        "experiments.main(['--tracker', 'Deadly', '--dataset', 'OTB-folder', '--workers', '0',\n"
+        f"    '--root', {str(otb)!r}])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == -9

@@ -231,8 +231,8 @@ def test_every_benchmark_has_a_file_of_settings():
         "GOT-10k-test",
         "UAV123",
         "UAV20L",
-        "NfS-240",
-        "NfS-30",
+        "NfS240",
+        "NfS30",
     }
     assert dataset_names().keys() == names | {"DTB70", "TColor128", "LaSOT", "TrackingNet", "folder"}
 

@@ -92,3 +92,16 @@ class Faulty(Still):
             "none": None,
             "text": "left",
         }[fault]
+
+
+class Shrinking(Still):
+    """Loses a quarter of its width in each frame, and in the third one all of it."""
+
+    def init(self, image, box):
+        super().init(image, box)
+        self.frame = 0
+
+    def update(self, image):
+        self.frame += 1
+        self.box = self.box * np.array([1, 1, 0.75 if self.frame < 3 else 0, 1])
+        return self.box

@@ -19,7 +19,14 @@ from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
 
 LAYOUTS = ("otb", "got10k", "uav", "nfs", "dtb70", "tcolor128", "lasot", "trackingnet", "folder")
-_ALIASES = {"OTB-folder": "folder", "OTB100": "OTB2015", "NfS": "NfS-240", "GOT-10k-val": "GOT-10k"}
+_ALIASES = {
+    "OTB-folder": "folder",
+    "OTB100": "OTB2015",
+    "NfS": "NfS240",
+    "NfS/240": "NfS240",
+    "NfS/30": "NfS30",
+    "GOT-10k-val": "GOT-10k",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from got10k.datasets import GOT10k
+from PIL import Image
 
 from roam_tracker.errors import DataError
 from roam_tracker.toolkits.annotations import check_count, numbered_lines, numbers, read_boxes
@@ -90,8 +91,9 @@ class FolderGOT10k(Counted, GOT10k):
         check_count(file, len(boxes), len(images), folder)
         if not self.return_meta:
             return images, boxes
-        size = (float("inf"), float("inf"))  # so the toolkit's clip leaves the boxes alone
-        labels = {"cover": np.full(len(boxes), 8), "absence": np.zeros(len(boxes)), "resolution": repr(size)}
+        with Image.open(images[0]) as first:
+            size = repr(first.size)
+        labels = {"cover": np.full(len(boxes), 8), "absence": np.zeros(len(boxes)), "resolution": size}
         return images, boxes, labels
 
 

@@ -30,7 +30,7 @@ class PartialOTB(Counted, OTB):
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
             files = sorted(map(str, folder.glob("groundtruth*.txt")))
             files = self._filter_files(files)  # the toolkit's rule: an empty file is no target
-            name = folder.name if version is None else otb_name(folder.name)
+            name = folder.name if version is None else otb_name(folder.name.replace("_", "-"))
             if version is not None and len(files) == 1 and name in _DOUBLE and f"{name}.1" in official:
                 raise DataError(
                     f"{folder} has one annotation file of two (groundtruth_rect.1.txt, "
