@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from layouts import dtb70, got10k_set, images, lasot, nfs, otb, rows, tcolor128, trackingnet, truth, uav
 
-from roam_tracker.errors import DataError
+from roam_tracker.errors import DataError, ResultError
 from roam_tracker.report import evaluate, load
+from roam_tracker.toolkits.archives import write_archive
 from roam_tracker.toolkits.datasets import open_dataset
 from roam_tracker.toolkits.experiments import main
 
@@ -126,11 +127,15 @@ def test_trackingnets_test_set_leaves_the_archive_and_says_what_it_lacks(tmp_pat
     assert not Path("reports").exists()
 
 
-def test_a_box_that_the_server_refuses_is_named_before_the_archive_is_written(tmp_path, capsys):
-    trackingnet(tmp_path / "data")
-    assert run("TrackingNet", tmp_path / "data", tracker="trackers:Shrinking") == 2
-    assert "0-6LB4FqxoE_0.txt, line 4: [" in capsys.readouterr().err
-    assert not Path("results/TrackingNet/Shrinking.zip").exists()
+@pytest.mark.parametrize("row", ["1,2,0,4", "1,2,3,-4", "1,nan,3,4"])
+def test_a_box_that_the_server_refuses_is_named_before_the_archive_is_written(tmp_path, row):
+    trackingnet(tmp_path)
+    (tmp_path / "a.txt").write_text(f"1,2,3,4\n{row}\n")
+    with pytest.raises(ResultError, match=r"a\.txt, line 2: .* is refused by the server"):
+        write_archive(
+            tmp_path / "a.zip", tmp_path, [tmp_path / "a.txt"], open_dataset("trackingnet", str(tmp_path))
+        )
+    assert not (tmp_path / "a.zip").exists()
 
 
 # Partial copies, odd names, odd files

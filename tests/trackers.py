@@ -90,18 +90,7 @@ class Faulty(Still):
             "infinite": np.array([1, np.inf, 3, 4]),
             "short": box[:3],
             "none": None,
+            "zero": np.array([1, 2, 0, 4]),
+            "negative": np.array([1, 2, 3, -4]),
             "text": "left",
         }[fault]
-
-
-class Shrinking(Still):
-    """Loses a quarter of its width in each frame, and in the third one all of it."""
-
-    def init(self, image, box):
-        super().init(image, box)
-        self.frame = 0
-
-    def update(self, image):
-        self.frame += 1
-        self.box = self.box * np.array([1, 1, 0.75 if self.frame < 3 else 0, 1])
-        return self.box

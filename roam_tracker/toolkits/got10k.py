@@ -98,9 +98,10 @@ class RoamGot10k(Tracker):
             except Exception as error:
                 raise RunError(f"{self.name} failed on {file}: {type(error).__name__}: {error}") from error
             times[f] = time.perf_counter() - start
-            if not np.isfinite(boxes[f]).all():
+            if not np.isfinite(boxes[f]).all() or (f > 0 and (boxes[f, 2:] <= 0).any()):
                 raise RunError(
-                    f"{self.name} returned the box {boxes[f].tolist()} on {file}, which is not finite."
+                    f"{self.name} returned the box {boxes[f].tolist()} on {file}, which is not finite or has "
+                    "no area. Mend the tracker; where it has lost the target, its last box will do."
                 )
             if visualize:
                 from got10k.utils.viz import show_frame
