@@ -1,6 +1,7 @@
 """Loaded runs to tables and curves, one function for each family of benchmarks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from roam_tracker.report.evaluate_curves import evaluate_curves
 from roam_tracker.report.evaluate_vot import evaluate_vot
 from roam_tracker.report.load import ONE_PASS, LoadedBoxes, LoadedVot
 from roam_tracker.report.origins import made_by
+from roam_tracker.report.overlaps import box_overlaps
 from roam_tracker.report.readers import BoxRun
 from roam_tracker.report.scores import Curve, Evaluation, Metric
 from roam_tracker.report.speed import SPEED, speed_of
@@ -43,8 +45,10 @@ def evaluate(loaded: LoadedBoxes | LoadedVot, *, seed: int = 0) -> Evaluation:
     if isinstance(loaded, LoadedVot):
         return evaluate_vot(loaded)
     if loaded.benchmark.family == "got10k":
-        return _evaluate_got10k(loaded, seed)
-    return _evaluation(loaded, *evaluate_curves(loaded, seed))
+        scored = _evaluate_got10k(loaded, seed)
+    else:
+        scored = _evaluation(loaded, *evaluate_curves(loaded, seed))
+    return replace(scored, overlaps=box_overlaps(loaded))
 
 
 def _evaluate_got10k(loaded: LoadedBoxes, seed: int) -> Evaluation:

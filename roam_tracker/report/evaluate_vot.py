@@ -10,7 +10,7 @@ import pandas as pd
 from roam_tracker.report import metrics, vot_metrics
 from roam_tracker.report.load import LoadedVot
 from roam_tracker.report.scores import Curve, Evaluation, Metric
-from roam_tracker.report.vot_files import Experiment, VotRun
+from roam_tracker.report.vot_files import FAILED, Experiment, VotRun
 from roam_tracker.report.vot_overlap import region_overlaps
 
 Runs = Mapping[str, list[VotRun]]
@@ -21,12 +21,13 @@ SPEED = Metric(
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """One tracker in one experiment: columns and values, a row a sequence, curves by plot."""
+    """One tracker in one experiment: columns and values, a row a sequence, curves by plot, overlaps."""
 
     scores: dict[str, float]
     columns: list[Metric]
     details: list[dict[str, Any]]
     curves: dict[str, Curve]
+    overlaps: dict[str, metrics.Array]  # of the first repetition
 
 
 def evaluate_vot(loaded: LoadedVot) -> Evaluation:
@@ -39,6 +40,7 @@ def evaluate_vot(loaded: LoadedVot) -> Evaluation:
     by_sequence: list[dict[str, Any]] = []
     curves: dict[str, list[Curve]] = {"accuracy-robustness": [], "eao": []}
     columns: dict[str, Metric] = {}
+    traces: dict[str, dict[str, metrics.Array]] = {}
     for tracker, by_experiment in loaded.runs.items():
         present = {name: runs for name, runs in sorted(by_experiment.items()) if runs}
         if not present:
@@ -51,6 +53,9 @@ def evaluate_vot(loaded: LoadedVot) -> Evaluation:
             row |= scored.scores
             columns |= {metric.column: metric for metric in scored.columns}
             by_sequence += [{"tracker": tracker, "experiment": name, **detail} for detail in scored.details]
+            traces.setdefault(tracker, {}).update(
+                {f"{name}/{sequence}": overlap for sequence, overlap in scored.overlaps.items()}
+            )
             for plot, curve in scored.curves.items() if name == main else ():
                 curves[plot].append(curve)
         repetitions = list(present[main].values())
@@ -71,6 +76,7 @@ def evaluate_vot(loaded: LoadedVot) -> Evaluation:
         _notes(loaded, by_sequence, table),
         loaded.not_run,
         loaded.total,
+        traces,
     )
 
 
@@ -88,6 +94,16 @@ def _overlaps(loaded: LoadedVot, runs: Runs) -> dict[str, list[metrics.Array]]:
             region_overlaps(run.regions, truths[name].regions, truths[name].size_px) for run in repetitions
         ]
         for name, repetitions in runs.items()
+    }
+
+
+def _traces(runs: Runs, overlaps: dict[str, list[metrics.Array]]) -> dict[str, metrics.Array]:
+    """The first repetition's overlaps: 0 where the tracker failed, NaN where it was started or not asked."""
+    values = np.array([np.nan, np.nan, 0.0])  # of UNKNOWN, INITIALISED, FAILED
+    codes = {name: repetitions[0].codes for name, repetitions in runs.items()}
+    return {
+        name: np.where(codes[name] <= FAILED, values[np.minimum(codes[name], FAILED)], repetitions[0])
+        for name, repetitions in overlaps.items()
     }
 
 
@@ -120,6 +136,7 @@ def _supervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scor
         _supervised_columns(prefix, experiment),
         details,
         {"accuracy-robustness": point, "eao": eao},
+        _traces(runs, overlaps),
     )
 
 
@@ -140,7 +157,7 @@ def _unsupervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Sc
         " frames, mean over repetitions, then over sequences weighted by length."
     )
     metric = Metric("ao" if plain else f"{name}_ao", "AO" if plain else f"{name} AO", rule)
-    return _Scored({metric.column: value}, [metric], details, {})
+    return _Scored({metric.column: value}, [metric], details, {}, _traces(runs, overlaps))
 
 
 def _detail(sequence: str, repetitions: list[VotRun], scores: dict[str, float]) -> dict[str, Any]:

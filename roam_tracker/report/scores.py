@@ -55,6 +55,8 @@ class Evaluation:
     sources:   where results and ground truth lie; by tracker, what made its results, where that is known
     not_run:   sequences with ground truth that no tracker has results of
     total:     sequences of the whole benchmark
+    overlaps:  by tracker and sequence (for VOT `experiment/sequence`) the overlap of each frame, first
+               repetition; NaN where the frame does not count
     """
 
     benchmark: Benchmark
@@ -67,6 +69,7 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
     total: int = 0
+    overlaps: dict[str, dict[str, Array]] = field(default_factory=dict)
 
     @property
     def headline(self) -> Metric:
