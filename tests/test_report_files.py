@@ -57,7 +57,9 @@ def test_a_whole_report_is_written_and_exits_with_0(otb, capsys):
     assert report(otb) == 0
     files = {str(path.relative_to(otb / "out")) for path in (otb / "out").rglob("*") if path.is_file()}
     plots = {
-        f"plots/otb2015-{plot}.{suffix}" for plot in ("success", "precision") for suffix in ("png", "pdf")
+        f"plots/otb2015-{plot}.{suffix}"
+        for plot in ("success", "precision", "pair")
+        for suffix in ("png", "pdf")
     }
     tables = {"tables/otb2015.csv", "tables/otb2015.tex", "tables/otb2015-sequences.csv"}
     assert files == {"index.html"} | tables | plots
@@ -69,7 +71,7 @@ def test_a_whole_report_is_written_and_exits_with_0(otb, capsys):
 def test_the_page_loads_nothing_and_names_every_tracker(otb):
     report(otb)
     page = (otb / "out" / "index.html").read_text()
-    assert "http://" not in page and "https://" not in page and "<script" not in page
+    assert "http://" not in page and "https://" not in page and "<script src" not in page
     for words in ("Good", "Poor", "3 of 3", "left", "strict", str(otb / "results" / "OTB2015")):
         assert words in page
 

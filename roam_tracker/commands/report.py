@@ -5,7 +5,18 @@ import sys
 from pathlib import Path
 
 from roam_tracker.errors import ConfigError
-from roam_tracker.report import BENCHMARKS, describe, evaluate, find_benchmark, load, to_text, write_report
+from roam_tracker.files import nearest
+from roam_tracker.report import (
+    BENCHMARKS,
+    Evaluation,
+    describe,
+    evaluate,
+    find_benchmark,
+    find_films,
+    load,
+    to_text,
+    write_report,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(BENCHMARKS)}; may be repeated",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report is written")
+    parser.add_argument(
+        "--frames",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="the data set's folder with the images, for film strips in the page; repeat it likewise",
+    )
+    parser.add_argument(
+        "--film",
+        nargs="+",
+        default=[],
+        metavar="SEQ",
+        help="film strips of these sequences as PNG and PDF too",
+    )
+    parser.add_argument(
+        "--pair", nargs=2, metavar="NAME", help="trackers to compare by sequence (default: the best two)"
+    )
     parser.add_argument("--tracker", action="append", nargs="+", metavar="NAME", help="only these trackers")
     parser.add_argument(
         "--seed", type=int, default=0, help="draws the resamples of the intervals (default 0)"
@@ -48,11 +76,14 @@ def run(args: argparse.Namespace) -> int:
     results = _one_each("--results", args.results, len(names))
     annotations = _one_each("--annotations", args.annotations, len(names))
     trackers = [name for group in args.tracker or [] for name in group]
-    evaluations = [
-        evaluate(load(name, results[index], annotations[index], trackers), seed=args.seed)
-        for index, name in enumerate(names)
-    ]
-    write_report(evaluations, args.out)
+    loaded = [load(name, results[index], annotations[index], trackers) for index, name in enumerate(names)]
+    evaluations = [evaluate(one, seed=args.seed) for one in loaded]
+    films = {}
+    for one, folder in zip(loaded, _one_each("--frames", args.frames or [], len(names)), strict=False):
+        films[one.benchmark.name], notes = find_films(one, folder)
+        print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
+    pair = _known_pair(args.pair, evaluations) if args.pair else None
+    write_report(evaluations, args.out, films=films, strips=args.film, pair=pair)
     for evaluation in evaluations:
         print(f"\n{evaluation.benchmark.name}\n{to_text(evaluation)}")
         for sentence in describe(evaluation.problems):
@@ -65,8 +96,16 @@ def run(args: argparse.Namespace) -> int:
     return int(any(evaluation.problems for evaluation in evaluations))
 
 
+def _known_pair(pair: list[str], evaluations: list[Evaluation]) -> tuple[str, str]:
+    names = {name for evaluation in evaluations for name in evaluation.table["tracker"]}
+    for name in pair:
+        if name not in names:
+            raise ConfigError(f"--pair: there are no results of tracker {name!r}; {nearest(name, names)}")
+    return pair[0], pair[1]
+
+
 def _one_each(option: str, paths: list[Path], count: int) -> list[Path]:
-    if len(paths) not in (1, count):
+    if len(paths) not in (1, count) and (paths or option != "--frames"):
         raise ConfigError(
             f"{option} is given {len(paths)} times for {count} benchmarks, expected once or {count} times."
         )

@@ -11,11 +11,13 @@ NumPy, pandas and Matplotlib only: neither torch nor a benchmark toolkit is load
 
 from roam_tracker.report.ablations import Line, plot_losses, plot_rates, plot_setting, plot_trace
 from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, find_benchmark
+from roam_tracker.report.comparisons import plot_attributes, plot_pair
 from roam_tracker.report.evaluate import evaluate
 from roam_tracker.report.figures import FIGURES, Material, PaperFigure, draw_figures, write_figures
+from roam_tracker.report.film import Film, film_strip, find_films
 from roam_tracker.report.load import LoadedBoxes, LoadedVot, Problem, describe, load
 from roam_tracker.report.page import build_page
-from roam_tracker.report.plots import draw, render, tracker_styles
+from roam_tracker.report.plots import draw, plot_curves, render, tracker_styles
 from roam_tracker.report.scores import Curve, Evaluation, Metric
 from roam_tracker.report.tables import to_csv, to_tex, to_text
 from roam_tracker.report.write import write_report
@@ -26,6 +28,7 @@ __all__ = [
     "Benchmark",
     "Curve",
     "Evaluation",
+    "Film",
     "Line",
     "LoadedBoxes",
     "LoadedVot",
@@ -38,9 +41,14 @@ __all__ = [
     "draw",
     "draw_figures",
     "evaluate",
+    "film_strip",
     "find_benchmark",
+    "find_films",
     "load",
+    "plot_attributes",
+    "plot_curves",
     "plot_losses",
+    "plot_pair",
     "plot_rates",
     "plot_setting",
     "plot_trace",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from roam_tracker.errors import ConfigError, InputError
@@ -74,12 +73,12 @@ def _ablations(material: Material, sweep: Sweep) -> PaperFigure:
     names = [name for base in labels for name in groups.get(base, [base])]
     evaluation, notes = complete(everything, names, sweep)
     merged = merge_seeds(evaluation, labels)
-    figure = _canvas(5.2 * len(merged.curves), 4.4)
+    shown = [plot for plot in ("success", "precision") if plot in merged.curves]
+    figure = plots.new_figure(5.2 * len(shown), 4.4)
     styles = _styles()
-    for index, plot in enumerate(merged.curves):
-        ax = figure.add_subplot(1, len(merged.curves), index + 1)
-        drawer = {"success": plots.plot_success, "precision": plots.plot_precision}[plot]
-        drawer(ax, merged.curves[plot], styles, bands=True)
+    for index, plot in enumerate(shown):
+        ax = figure.add_subplot(1, len(shown), index + 1)
+        plots.plot_curves(ax, plot, merged.curves[plot], styles, bands=True)
     _title(figure, "ablations", merged)
     return PaperFigure(name="", figure=figure, table=merged.table, tex=to_tex(merged), notes=notes)
 
@@ -88,7 +87,7 @@ def _object_size(material: Material, sweep: Sweep) -> PaperFigure:
     """Figure 7: accuracy and speed over the base object size."""
     rows, evaluation, notes = score_points(material, sweep)
     headline = evaluation.headline
-    figure = _canvas(5.2, 4.8)
+    figure = plots.new_figure(5.2, 4.8)
     upper, lower = figure.subplots(2, 1, sharex=True)
     for ax, column, label in (
         (upper, headline.column, headline.heading),
@@ -107,7 +106,7 @@ def _steps(material: Material, sweep: Sweep) -> PaperFigure:
     """Figure 8: accuracy over the number of gradient steps."""
     rows, evaluation, notes = score_points(material, sweep)
     headline = evaluation.headline
-    figure = _canvas(5.6, 4.1)
+    figure = plots.new_figure(5.6, 4.1)
     ablations.plot_setting(
         figure.add_subplot(),
         _lines(rows, headline.column),
@@ -134,7 +133,7 @@ def _losses(material: Material, sweep: Sweep) -> PaperFigure:
         panels[title] = {
             tracker: updates.mean_losses(by_name.values()) for tracker, by_name in curves.items()
         }
-    figure = _canvas(5.0 * len(panels), 3.8)
+    figure = plots.new_figure(5.0 * len(panels), 3.8)
     rows = []
     for index, (title, by_tracker) in enumerate(panels.items()):
         ax = figure.add_subplot(1, len(panels), index + 1)
@@ -173,7 +172,7 @@ def _rates(
 ) -> PaperFigure:
     """A panel a group, two in a row."""
     count = len(first.groups)
-    figure = _canvas(8.4, 2.9 * ((count + 1) // 2))
+    figure = plots.new_figure(8.4, 2.9 * ((count + 1) // 2))
     axes = figure.subplots((count + 1) // 2, 2, squeeze=False).flatten()
     for group in range(count):
         ablations.plot_rates(axes[group], first, second, group, labels)
@@ -208,7 +207,7 @@ def _trace(material: Material, sweep: Sweep) -> PaperFigure:
     chosen = material.chosen_sequence(recorded)
     found = updates.trace(recorded[tracker][chosen])
     count = len(found.groups)
-    figure = _canvas(6.4, 1.5 + 1.25 * count)
+    figure = plots.new_figure(6.4, 1.5 + 1.25 * count)
     axes = figure.subplots(count + 1, 1, sharex=True, height_ratios=[1.4, *[1] * count])
     ablations.plot_trace(list(axes), found)
     figure.align_ylabels()
@@ -245,12 +244,6 @@ def _styles() -> dict[str, plots.Style]:
     """One look for each line of figures 6 to 9."""
     sweeps = [read_sweep(name) for name in ("figure6", "figure7", "figure8", "figure9")]
     return plots.styles_in_order(series.label for sweep in sweeps for series in sweep.series)
-
-
-def _canvas(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _title(figure: Figure, text: str, evaluation: Evaluation) -> None:

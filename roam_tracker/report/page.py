@@ -1,60 +1,95 @@
-"""The page: one self-contained HTML file with tables, plots and the origin of every number."""
+"""The page: one self-contained HTML file with tables, plots and the origin of every number.
 
-import base64
-import math
-from collections.abc import Hashable, Mapping, Sequence
+Tables and plots are whole in the HTML; page.js adds what keys and pointer do with them.
+"""
+
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from pathlib import Path
 
+from roam_tracker.report.film import Film
 from roam_tracker.report.load import describe
-from roam_tracker.report.page_style import CSS
-from roam_tracker.report.plots import Style, draw, plot_title, render
-from roam_tracker.report.scores import Evaluation, Metric
-from roam_tracker.report.tables import MISSING, format_score, ranks, shown_metrics, used_of_total
+from roam_tracker.report.page_data import film_id, page_data
+from roam_tracker.report.page_plots import Numbers, figure_of_curves, figure_of_pair, film_figure, look
+from roam_tracker.report.page_tables import headline_table, sequence_tables
+from roam_tracker.report.plots import Style, tracker_styles
+from roam_tracker.report.scores import Evaluation
+from roam_tracker.report.tables import used_of_total
 from roam_tracker.version import __version__
 
-_ARROW = {"high": "↑", "low": "↓"}
-_PLACE = {1: "first", 2: "second", 3: "third"}
+_BOXES = 6  # trackers whose boxes are always seen in a film strip
+Films = Mapping[str, Mapping[str, Film]]  # benchmark -> key of a sequence -> film
 
 
-def build_page(evaluations: Sequence[Evaluation], styles: Mapping[str, Style] | None = None) -> str:
-    """HTML of all benchmarks. Nothing is loaded from elsewhere; plots are drawn into the page."""
-    names = [evaluation.benchmark.name for evaluation in evaluations]
+def build_page(
+    evaluations: Sequence[Evaluation],
+    styles: Mapping[str, Style] | None = None,
+    films: Films | None = None,
+    pair: tuple[str, str] | None = None,
+) -> str:
+    """HTML of all benchmarks. Nothing is loaded from elsewhere; plots and film strips are in the page.
+
+    pair: the trackers that are compared sequence by sequence; None = the best two
+    """
+    trackers = sorted({name for evaluation in evaluations for name in evaluation.table["tracker"]})
+    styles, numbers = styles or tracker_styles(trackers), {name: index for index, name in enumerate(trackers)}
+    names = ", ".join(evaluation.benchmark.name for evaluation in evaluations)
     links = " ".join(
         f'<a href="#{_slug(evaluation)}">{escape(evaluation.benchmark.name)}</a>'
         for evaluation in evaluations
     )
+    strips = [(films or {}).get(evaluation.benchmark.name, {}) for evaluation in evaluations]
+    ids = {film_id(one, key) for one, by_key in zip(evaluations, strips, strict=True) for key in by_key}
     return "\n".join(
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
             '<head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Tracking report: {escape(', '.join(names))}</title>",
-            f"<style>{CSS}</style></head>",
-            f"<body><header><h1>Tracking report</h1><nav>{links}</nav></header>",
+            '<link rel="icon" href="data:,">',
+            f"<title>Tracking report: {escape(names)}</title>",
+            f"<style>{_file('page.css')}{look(styles, numbers)}</style></head>",
+            f'<body><header><h1>Tracking report</h1><nav aria-label="Benchmarks">{links}</nav>',
+            f"{_TOOLS}</header>",
             "<main>",
-            *(_section(evaluation, styles) for evaluation in evaluations),
+            *(_section(one, numbers, by_key, pair) for one, by_key in zip(evaluations, strips, strict=True)),
             "</main>",
-            f"<footer>Made by roam-tracker {escape(__version__)}.</footer></body></html>",
+            f"<footer>Made by roam-tracker {escape(__version__)}.</footer>",
+            '<dialog id="sequence" aria-labelledby="sequence-title"></dialog><div id="why" popover></div>',
+            '<div id="tip" hidden></div>',
+            f'<script type="application/json" id="data">{page_data(evaluations, numbers, ids)}</script>',
+            f"<script>{_file('page.js')}</script></body></html>",
             "",
         ]
     )
 
 
-def _section(evaluation: Evaluation, styles: Mapping[str, Style] | None) -> str:
-    slug = _slug(evaluation)
+# Nothing here works without the script, which takes `hidden` away.
+_TOOLS = """<form id="tools" role="search" hidden>
+<label>Trackers <input id="find-trackers" type="search" placeholder="filter" autocomplete="off"></label>
+<label>Sequences <input id="find-sequences" type="search" placeholder="filter" autocomplete="off"></label>
+<button type="button" id="all-on">all on</button><button type="button" id="all-off">all off</button>
+<output id="count"></output></form>"""
+
+
+def _section(
+    evaluation: Evaluation, numbers: Numbers, films: Mapping[str, Film], pair: tuple[str, str] | None
+) -> str:
+    slug, best = _slug(evaluation), list(evaluation.table["tracker"][:_BOXES])
+    strips = [film_figure(key, film_id(evaluation, key), film, numbers, best) for key, film in films.items()]
     return "\n".join(
         [
             f'<section id="{slug}" aria-labelledby="{slug}-title">',
             f'<h2 id="{slug}-title">{escape(evaluation.benchmark.name)}</h2>',
             f"<p>{_counts(evaluation)}</p>",
-            _problems(evaluation),
-            _headline(evaluation),
+            headline_table(evaluation, numbers),
+            _remarks(evaluation),
             '<div class="plots">',
-            *(_figure(evaluation, plot, styles) for plot in evaluation.curves),
+            *(figure_of_curves(evaluation, plot, numbers) for plot in evaluation.curves),
+            figure_of_pair(evaluation, pair),
             "</div>",
-            _sequences(evaluation),
+            _films(strips, len(evaluation.table) > _BOXES),
+            sequence_tables(evaluation, numbers),
             _coverage(evaluation),
             _origin(evaluation),
             "</section>",
@@ -73,117 +108,31 @@ def _counts(evaluation: Evaluation) -> str:
     return escape(text)
 
 
-def _problems(evaluation: Evaluation) -> str:
-    sentences = describe(evaluation.problems)
+def _remarks(evaluation: Evaluation) -> str:
+    """What was left out, and notes, each behind one line."""
+    count = len(evaluation.problems)
+    left_out = f"{count} result{'s are' if count != 1 else ' is'} left out or incomplete"
     blocks = []
-    if sentences:
-        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-        blocks.append(f'<aside class="problems" role="note"><h3>Left out</h3><ul>{items}</ul></aside>')
-    if evaluation.notes:
-        items = "".join(f"<li>{escape(note)}</li>" for note in evaluation.notes)
-        blocks.append(f'<aside role="note"><h3>Notes</h3><ul>{items}</ul></aside>')
+    for kind, title, sentences in (
+        ("problems", left_out, describe(evaluation.problems)),
+        ("notes", "Notes", evaluation.notes),
+    ):
+        if sentences:
+            items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+            blocks.append(f'<details class="{kind}"><summary>{title}</summary><ul>{items}</ul></details>')
     return "\n".join(blocks)
 
 
-def _headline(evaluation: Evaluation) -> str:
-    chosen = shown_metrics(evaluation)
-    records = evaluation.table.to_dict("records")
-    placed = {
-        metric.column: ranks([record[metric.column] for record in records], metric) for metric in chosen
-    }
-    head = "".join(
-        f'<th scope="col" title="{escape(metric.rule)}">{escape(metric.heading)}'
-        f' <span class="arrow" aria-label="{metric.best} is better">{_ARROW[metric.best]}</span>'
-        "</th>"
-        for metric in chosen
+def _films(strips: Sequence[str], more: bool) -> str:
+    if not strips:
+        return ""
+    text = "White: the truth." + (
+        f" The best {_BOXES} trackers; others when they are pointed at." if more else ""
     )
-    with_interval = any(f"{metric.column}_low" in evaluation.table for metric in chosen)
-    interval = " Small figures: 95 % interval over sequences." if with_interval else ""
-    rows = []
-    for index, record in enumerate(records):
-        cells = "".join(_score(record, metric, placed[metric.column][index]) for metric in chosen)
-        rows.append(
-            f'<tr><th scope="row">{escape(record["tracker"])}</th>{cells}'
-            f"<td>{used_of_total(evaluation, record['sequences'])}</td></tr>"
-        )
     return (
-        '<div class="scroll"><table class="headline">'
-        '<caption>Best three of each column: <b class="first">bold</b>,'
-        ' <span class="second">underlined</span>, <i class="third">italic</i>.'
-        f"{interval}</caption>"
-        f'<thead><tr><th scope="col">Tracker</th>{head}<th scope="col">Sequences</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"<details open><summary>Frames with boxes ({len(strips)} sequences)</summary><p>{text}</p>"
+        f"{''.join(strips)}</details>"
     )
-
-
-def _score(record: Mapping[Hashable, Any], metric: Metric, rank: int) -> str:
-    value = float(record[metric.column])
-    if math.isnan(value):
-        return f'<td class="missing">{MISSING}</td>'
-    low, high = record.get(f"{metric.column}_low", math.nan), record.get(f"{metric.column}_high", math.nan)
-    interval = (
-        "" if math.isnan(low) else f"<small>{format_score(low, metric)}–{format_score(high, metric)}</small>"
-    )
-    return f'<td><span class="{_PLACE.get(rank, "")}">{format_score(value, metric)}</span>{interval}</td>'
-
-
-def _figure(evaluation: Evaluation, plot: str, styles: Mapping[str, Style] | None) -> str:
-    picture = base64.b64encode(render(draw(evaluation, plot, styles), "svg")).decode()
-    name = f"{evaluation.benchmark.name}, {plot_title(plot)}"
-    return (
-        f'<figure><img src="data:image/svg+xml;base64,{picture}" width="520" height="410"'
-        f' alt="Plot: {escape(name)}">'
-        f"<figcaption>{escape(name)}</figcaption></figure>"
-    )
-
-
-def _sequences(evaluation: Evaluation) -> str:
-    """The headline metric's counterpart by sequence, a column a tracker; for VOT of each experiment."""
-    frame = evaluation.by_sequence
-    parts = []
-    experiments = frame["experiment"].unique() if "experiment" in frame else [""]
-    trackers = list(evaluation.table["tracker"])
-    for experiment in experiments:
-        part = frame[frame["experiment"] == experiment] if experiment else frame
-        for metric in _sequence_metrics(evaluation):
-            if metric.column not in part or part[metric.column].isna().all():
-                continue
-            grid = part.pivot(index="sequence", columns="tracker", values=metric.column).reindex(
-                columns=trackers
-            )
-            frames = part.groupby("sequence")["frames"].max()
-            rows = []
-            for sequence, values in zip(grid.index, grid.to_numpy(dtype=float), strict=True):
-                cells = "".join(
-                    _cell(value, metric, rank)
-                    for value, rank in zip(values, ranks(list(values), metric), strict=True)
-                )
-                rows.append(
-                    f'<tr><th scope="row">{escape(sequence)}</th><td>{frames[sequence]}</td>{cells}</tr>'
-                )
-            title = f"{metric.heading} by sequence" + (f", {experiment}" if experiment else "")
-            head = "".join(f'<th scope="col">{escape(tracker)}</th>' for tracker in trackers)
-            parts.append(
-                f'<details><summary>{escape(title)}</summary><div class="scroll"><table><thead><tr>'
-                f'<th scope="col">Sequence</th><th scope="col">Frames</th>{head}</tr></thead>'
-                f"<tbody>{''.join(rows)}</tbody></table></div></details>"
-            )
-    return "\n".join(parts)
-
-
-def _sequence_metrics(evaluation: Evaluation) -> list[Metric]:
-    plain = [
-        metric
-        for metric in evaluation.metrics
-        if metric.column in ("auc", "precision", "ao", "accuracy", "failures")
-    ]
-    return plain or list(evaluation.metrics[:1])
-
-
-def _cell(value: float, metric: Metric, rank: int) -> str:
-    if math.isnan(value):
-        return '<td class="missing">–</td>'
-    return f'<td><span class="{"first" if rank == 1 else ""}">{format_score(value, metric)}</span></td>'
 
 
 def _coverage(evaluation: Evaluation) -> str:
@@ -220,3 +169,7 @@ def _origin(evaluation: Evaluation) -> str:
 
 def _slug(evaluation: Evaluation) -> str:
     return escape(evaluation.benchmark.slug)
+
+
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -4,16 +4,16 @@ A tracker's colour and dash come from `tracker_styles`, made once for all figure
 """
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from roam_tracker.report.forms import drawn_curves, form_of, plot_title, score_label
 from roam_tracker.report.scores import Curve, Evaluation
 
 # Okabe and Ito's colours for all kinds of colour vision, yellow darkened for white paper; wine and grey.
@@ -29,7 +29,11 @@ _DASHES: tuple[Any, ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
 )
 _MARKERS = "osD^vP*X<>p"
-Place = Literal["best", "lower left", "lower right"]
+_PLACES: dict[str, Any] = {
+    "success": "lower left",
+    "precision": "lower right",
+    "accuracy-robustness": "lower left",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +63,14 @@ def plot_success(
     ax: Axes, curves: Sequence[Curve], styles: Mapping[str, Style] | None = None, *, bands: bool = False
 ) -> Axes:
     """Share of frames over the overlap threshold; legend by score. `bands` shades the 95 % intervals."""
-    _lines(ax, curves, styles, bands)
-    return _finish(
-        ax, "overlap threshold", "success rate", (0, 1), "best" if len(curves) < 4 else "lower left"
-    )
+    return plot_curves(ax, "success", curves, styles, bands=bands)
 
 
 def plot_precision(
     ax: Axes, curves: Sequence[Curve], styles: Mapping[str, Style] | None = None, *, bands: bool = False
 ) -> Axes:
     """Share of frames over the centre error threshold in pixels; the score is the value at 20 px."""
-    _lines(ax, curves, styles, bands)
-    ax.axvline(20, color="0.6", linewidth=0.8, zorder=0)
-    return _finish(ax, "centre error threshold (px)", "precision", (0, 50), "lower right")
+    return plot_curves(ax, "precision", curves, styles, bands=bands)
 
 
 def plot_eao(
@@ -82,56 +81,81 @@ def plot_eao(
     bounds: tuple[int, int] | None = None,
 ) -> Axes:
     """Expected average overlap over the sequence length in frames; `bounds` of the score are shaded."""
-    _lines(ax, [Curve(c.tracker, c.x[1:], c.y[1:], c.score) for c in curves], styles, False)
-    longest = max(len(curve.x) for curve in curves)
-    if bounds is not None and bounds[0] < longest:
-        ax.axvspan(bounds[0], min(bounds[1], longest - 1), color="0.92", zorder=0)
-    return _finish(ax, "sequence length (frames)", "expected average overlap", (1, longest - 1), "best")
+    return plot_curves(ax, "eao", curves, styles, bounds=bounds)
 
 
 def plot_accuracy_robustness(
     ax: Axes, points: Sequence[Curve], styles: Mapping[str, Style] | None = None
 ) -> Axes:
     """Accuracy over reliability exp(-S F / L), a marker a tracker; best is upper right."""
-    styles = styles or tracker_styles(point.tracker for point in points)
-    for point in _by_score(points):
-        style = styles[point.tracker]
-        ax.plot(
-            point.x,
-            point.y,
-            linestyle="",
-            marker=style.marker,
-            markersize=8,
-            color=style.colour,
-            markeredgecolor="black",
-            markeredgewidth=0.5,
-            label=_label(point),
-        )
-    return _finish(ax, "reliability", "accuracy", (0, 1.02), "lower left")
+    return plot_curves(ax, "accuracy-robustness", points, styles)
+
+
+def plot_curves(
+    ax: Axes,
+    plot: str,
+    curves: Sequence[Curve],
+    styles: Mapping[str, Style] | None = None,
+    *,
+    bands: bool = False,
+    bounds: tuple[int, int] | None = None,
+) -> Axes:
+    """Any plot of `evaluation.curves` by its name: lines or points, the legend sorted by score.
+
+    bands: shade the 95 % intervals; bounds: shade x from and to, as far as the axis goes
+    """
+    form, styles = form_of(plot), styles or tracker_styles(curve.tracker for curve in curves)
+    shown = drawn_curves(plot, curves)
+    low, high = form.x_axis(shown)
+    for rank, curve in enumerate(shown):
+        style, label = styles[curve.tracker], f"{curve.tracker} [{score_label(curve)}]"
+        look: dict[str, Any] = {"color": style.colour, "label": label, "zorder": 3 + 1 / (rank + 1)}
+        if form.points:
+            look |= {"marker": style.marker, "markersize": 8, "markeredgecolor": "black", "clip_on": False}
+            ax.plot(curve.x, curve.y, linestyle="", markeredgewidth=0.5, **look)
+        else:
+            ax.plot(curve.x, curve.y, linestyle=style.dash, linewidth=1.8, **look)
+        if bands and curve.low is not None and curve.high is not None:
+            ax.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.15, linewidth=0)
+    if form.mark is not None:
+        ax.axvline(form.mark, color="0.6", linewidth=0.8, zorder=0)
+    if bounds is not None and bounds[0] < high:
+        ax.axvspan(bounds[0], min(bounds[1], high), color="0.92", zorder=0)
+    ax.set(xlabel=form.x_label, ylabel=form.y_label, xlim=(low, high), ylim=form.y_axis(shown))
+    ax.grid(color="0.88", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    return put_legend(ax, _PLACES.get(plot, "best"))
+
+
+def put_legend(ax: Axes, place: Any = "best", *, inside: int = 10, fontsize: float = 7) -> Axes:
+    """The legend in the axes, or, in `fontsize`, to their right when it has more lines than `inside`."""
+    lines = len(ax.get_legend_handles_labels()[1])
+    if lines > inside:
+        look: dict[str, Any] = {"fontsize": fontsize, "frameon": False, "borderaxespad": 0}
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), ncols=1 + (lines - 1) // 30, **look)
+    else:
+        ax.legend(loc=place if lines > 3 else "best", framealpha=0.9, fontsize=8, handlelength=3.2)
+    return ax
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of that size in inches which fits its contents, outside of any window."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def draw(
     evaluation: Evaluation, plot: str, styles: Mapping[str, Style] | None = None, *, bands: bool = False
 ) -> Figure:
-    """A finished figure of one of `evaluation.curves`: success, precision, eao, accuracy-robustness."""
+    """A finished figure of one of `evaluation.curves`, such as success, precision, eao."""
     curves = evaluation.curves[plot]
-    figure = Figure(figsize=(5.2, 4.1), layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
-    if plot == "eao":
-        plot_eao(ax, curves, styles, bounds=evaluation.benchmark.eao_bounds)
-    elif plot == "accuracy-robustness":
-        plot_accuracy_robustness(ax, curves, styles)
-    else:
-        drawer: Callable[..., Axes] = {"success": plot_success, "precision": plot_precision}[plot]
-        drawer(ax, curves, styles, bands=bands)
-    ax.set_title(f"{evaluation.benchmark.name}: {plot_title(plot)}", fontsize=11)
+    figure = new_figure(5.2 if len(curves) <= 10 else 6.8, 4.1)
+    bounds = evaluation.benchmark.eao_bounds if plot == "eao" else None
+    ax = plot_curves(figure.add_subplot(), plot, curves, styles, bands=bands, bounds=bounds)
+    ax.set_title(plot_title(evaluation, plot), fontsize=11)
     return figure
-
-
-def plot_title(plot: str) -> str:
-    """A plot's name in words: `expected average overlap` for eao, `accuracy and robustness`."""
-    return {"eao": "expected average overlap"}.get(plot, plot.replace("-", " and "))
 
 
 def render(figure: Figure, suffix: str) -> bytes:
@@ -141,38 +165,3 @@ def render(figure: Figure, suffix: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "roam"}):
         figure.savefig(buffer, format=suffix, dpi=200, metadata=stamp)
     return buffer.getvalue()
-
-
-def _lines(ax: Axes, curves: Sequence[Curve], styles: Mapping[str, Style] | None, bands: bool) -> None:
-    styles = styles or tracker_styles(curve.tracker for curve in curves)
-    for rank, curve in enumerate(_by_score(curves)):
-        style = styles[curve.tracker]
-        ax.plot(
-            curve.x,
-            curve.y,
-            color=style.colour,
-            linestyle=style.dash,
-            linewidth=1.8,
-            label=_label(curve),
-            zorder=3 + 1 / (rank + 1),
-        )
-        if bands and curve.low is not None and curve.high is not None:
-            ax.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.15, linewidth=0)
-
-
-def _by_score(curves: Sequence[Curve]) -> list[Curve]:
-    return sorted(curves, key=lambda curve: -np.inf if np.isnan(curve.score) else curve.score, reverse=True)
-
-
-def _label(curve: Curve) -> str:
-    score = "missing" if np.isnan(curve.score) else f"{curve.score:.3f}"
-    return f"{curve.tracker} [{score}{'' if curve.deviation is None else f' ± {curve.deviation:.3f}'}]"
-
-
-def _finish(ax: Axes, x: str, y: str, limits: tuple[float, float], place: Place) -> Axes:
-    ax.set(xlabel=x, ylabel=y, xlim=limits, ylim=(0, 1.02))
-    ax.grid(color="0.88", linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc=place, fontsize=8, framealpha=0.9, handlelength=3.2)
-    return ax

@@ -1,17 +1,36 @@
 """Writes a report's files, each whole or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from roam_tracker.files import write_atomic
-from roam_tracker.report.page import build_page
-from roam_tracker.report.plots import draw, render, tracker_styles
+import pandas as pd
+from matplotlib.figure import Figure
+
+from roam_tracker.errors import ConfigError
+from roam_tracker.files import nearest, write_atomic
+from roam_tracker.report.by_sequence import pair_scores
+from roam_tracker.report.comparisons import plot_attributes, plot_pair
+from roam_tracker.report.film import film_strip
+from roam_tracker.report.page import Films, build_page
+from roam_tracker.report.plots import Style, draw, new_figure, render, tracker_styles
 from roam_tracker.report.scores import Evaluation
 from roam_tracker.report.tables import to_csv, to_tex
 
 
-def write_report(evaluations: Sequence[Evaluation], out: str | Path) -> list[Path]:
-    """Write `tables/`, `plots/` and last `index.html` under `out`; returns the files written."""
+def write_report(
+    evaluations: Sequence[Evaluation],
+    out: str | Path,
+    *,
+    films: Films | None = None,
+    strips: Sequence[str] = (),
+    pair: tuple[str, str] | None = None,
+) -> list[Path]:
+    """Write `tables/`, `plots/` (PNG and PDF) and last `index.html` under `out`; returns the files written.
+
+    films:  film strips for the page, by benchmark and sequence
+    strips: sequences of these whose strip is also a plot; ConfigError for one without images
+    pair:   the trackers that are compared sequence by sequence; None = the best two
+    """
     out = Path(out)
     styles = tracker_styles(name for evaluation in evaluations for name in evaluation.table["tracker"])
     contents: dict[Path, str | bytes] = {}
@@ -20,11 +39,48 @@ def write_report(evaluations: Sequence[Evaluation], out: str | Path) -> list[Pat
         contents[out / "tables" / f"{slug}.csv"] = to_csv(evaluation.table)
         contents[out / "tables" / f"{slug}.tex"] = to_tex(evaluation)
         contents[out / "tables" / f"{slug}-sequences.csv"] = to_csv(evaluation.by_sequence)
-        for plot in evaluation.curves:
-            figure = draw(evaluation, plot, styles)
-            for suffix in ("png", "pdf"):
-                contents[out / "plots" / f"{slug}-{plot}.{suffix}"] = render(figure, suffix)
-    contents[out / "index.html"] = build_page(evaluations, styles)
+        for name, figure in _figures(evaluation, styles, pair):
+            contents |= _rendered(out, f"{slug}-{name}", figure)
+    for name, figure in _strips(films or {}, strips, evaluations, styles):
+        contents |= _rendered(out, name, figure)
+    contents[out / "index.html"] = build_page(evaluations, styles, films, pair)
     for path, content in contents.items():
         write_atomic(path, content)
     return list(contents)
+
+
+def _rendered(out: Path, name: str, figure: Figure) -> dict[Path, bytes]:
+    return {out / "plots" / f"{name}.{suffix}": render(figure, suffix) for suffix in ("png", "pdf")}
+
+
+def _figures(
+    evaluation: Evaluation, styles: Mapping[str, Style], pair: tuple[str, str] | None
+) -> Iterator[tuple[str, Figure]]:
+    """The plots of one benchmark with their names."""
+    for plot in evaluation.curves:
+        yield plot, draw(evaluation, plot, styles)
+    attributes = getattr(evaluation, "attributes", None)
+    if isinstance(attributes, pd.DataFrame) and len(attributes):
+        figure = new_figure(7.2, 0.9 + 0.3 * attributes["attribute"].nunique())
+        plot_attributes(figure.add_subplot(), attributes, styles)
+        yield "attributes", figure
+    scores = pair_scores(evaluation, pair)
+    if scores is not None:
+        figure = new_figure(4.6, 4.8)
+        plot_pair(figure.add_subplot(), scores[0], scores[1], label=scores[2].heading)
+        yield "pair", figure
+
+
+def _strips(
+    films: Films, strips: Sequence[str], evaluations: Sequence[Evaluation], styles: Mapping[str, Style]
+) -> Iterator[tuple[str, Figure]]:
+    """The film strips asked for, with the best six trackers of each benchmark."""
+    known = {film.sequence for by_key in films.values() for film in by_key.values()}
+    for sequence in strips:
+        if sequence not in known:
+            raise ConfigError(f"There are no images of sequence {sequence!r}; {nearest(sequence, known)}")
+        for evaluation in evaluations:
+            for film in films.get(evaluation.benchmark.name, {}).values():
+                if film.sequence == sequence:
+                    name = f"{evaluation.benchmark.slug}-film-{sequence}"
+                    yield name, film_strip(film, styles, evaluation.table["tracker"][:6])
