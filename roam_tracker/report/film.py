@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import DataError, ImageError
-from roam_tracker.report.benchmarks import OTB_RANGES
+from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.load import ONE_PASS, LoadedBoxes, LoadedVot
 from roam_tracker.report.plots import Style, new_figure, tracker_styles
+from roam_tracker.report.sequences import OTB_RANGES
 from roam_tracker.report.vot_files import Region
 
 Outline = NDArray[np.float64] | None  # (points, 2) x, y in pixels; None = nothing there
@@ -51,7 +52,7 @@ def find_films(
 ) -> tuple[dict[str, Film], list[str]]:
     """Films of the sequences that have images under `root`, and sentences on those whose images do not fit.
 
-    root:  the data set's folder; images lie in `<sequence>/img`, `<sequence>/color` or `<sequence>`
+    root:  the data set's folder, laid out as in its download
     count: frames a film, at equal distances from the first to the last
     The keys are those of `Evaluation.overlaps`; of VOT's experiments the baseline counts, or the first one.
     Raises DataError when there is no image of any sequence.
@@ -68,7 +69,7 @@ def find_films(
             if sequence in by_experiment.get(main, {})
         }
         outlines = _outlines(truth)
-        images = _images(root, sequence, len(outlines)) if runs else []
+        images = _images(root, sequence, loaded.benchmark, len(outlines)) if runs else []
         if not images:
             continue
         if len(images) != len(outlines):
@@ -203,15 +204,23 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path} cannot be read as an image: {fault}. Restore it.") from fault
 
 
-def _images(root: Path, sequence: str, frames: int) -> list[Path]:
+def _images(root: Path, sequence: str, benchmark: Benchmark, frames: int) -> list[Path]:
     """The images of a sequence in order, limited to its annotated range; Jogging.1 lies in Jogging."""
     stem, mark, target = sequence.rpartition(".")
-    names = [sequence, stem] if mark and target.isdigit() else [sequence]
-    for folder in (root / name / inner for name in names for inner in ("img", "color", "")):
+    video = stem if mark and target.isdigit() else sequence
+    places = {
+        "uav": [f"data_seq/{benchmark.name}/{sequence}"],
+        "nfs": [f"{sequence}/{benchmark.name.removeprefix('NfS')}/{sequence}"],
+        "lasot": [f"{sequence}/img", f"{sequence.rpartition('-')[0]}/{sequence}/img"],
+        "trackingnet": [f"TEST/frames/{sequence}", f"frames/{sequence}"],
+    }.get(benchmark.layout, [f"{video}/img", f"{video}/color", video])
+    for folder in (root / place for place in places):
         if folder.is_dir():
-            images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+            images = [path for path in folder.iterdir() if path.suffix.lower() in _IMAGES]
+            images.sort(key=lambda path: (len(path.stem), path.stem))  # 9.jpg before 10.jpg
             if images:
-                first, last = OTB_RANGES.get(sequence, (1, len(images)))
+                ranges = OTB_RANGES if benchmark.layout == "otb" else {}
+                first, last = ranges.get(sequence, (1, len(images)))
                 return images[first - 1 : last] if len(images) > frames else images
     return []
 

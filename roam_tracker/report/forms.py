@@ -13,7 +13,7 @@ class PlotForm:
     """A plot's words and limits.
 
     x_limits: None = from 0, or the first x, to the last x of its curves
-    mark:     x of the curve's score, drawn as a thin line
+    mark:     x where a curve's height is its score, if the benchmark's rule says so
     points:   a point a tracker instead of a line
     """
 
@@ -23,6 +23,15 @@ class PlotForm:
     x_limits: tuple[float, float] | None = None
     mark: float | None = None
     points: bool = False
+
+    def mark_of(self, curves: Sequence[Curve]) -> float | None:
+        """`mark`, where it holds for the curves: TrackingNet's precision is an area instead."""
+        if self.mark is None:
+            return None
+        known = [curve for curve in curves if np.isfinite(curve.score)]
+        heights = [np.interp(self.mark, curve.x, curve.y) for curve in known]
+        same = np.allclose(heights, [curve.score for curve in known], atol=1e-6)
+        return self.mark if known and same else None
 
     def x_axis(self, curves: Sequence[Curve]) -> tuple[float, float]:
         """The x axis from and to."""
@@ -60,6 +69,7 @@ FORMS = {
         title="Normalised precision plots",
         x_label="centre error threshold (share of the target's size)",
         y_label="normalised precision",
+        mark=0.2,
     ),
     "eao": PlotForm(
         title="Expected average overlap",
@@ -83,7 +93,7 @@ def form_of(plot: str) -> PlotForm:
 
 def plot_title(evaluation: Evaluation, plot: str) -> str:
     """The title people know: `Success plots of OPE on OTB2015`, `Expected average overlap on VOT2018`."""
-    one_pass = " of OPE" if evaluation.benchmark.family == "otb" else ""
+    one_pass = " of OPE" if evaluation.benchmark.family in ("otb", "lasot") else ""
     return f"{form_of(plot).title}{one_pass} on {evaluation.benchmark.name}"
 
 

@@ -75,8 +75,9 @@ def figure_of_curves(evaluation: Evaluation, plot: str, numbers: Numbers) -> str
             f' height="{bottom - top:.1f}"/>'
         )
     parts.append(_grid(axes, form.x_label, form.y_label))
-    if form.mark is not None:
-        (x, _), (low, high) = axes.place(np.array([form.mark] * 2), np.array(y_axis))
+    mark = form.mark_of(curves)
+    if mark is not None:
+        (x, _), (low, high) = axes.place(np.array([mark] * 2), np.array(y_axis))
         parts.append(f'<path class="mark" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
     drawn = [
         _curve(axes, curve, rank, len(curves), numbers[curve.tracker], form.points)

@@ -117,8 +117,9 @@ def plot_curves(
             ax.plot(curve.x, curve.y, linestyle=style.dash, linewidth=1.8, **look)
         if bands and curve.low is not None and curve.high is not None:
             ax.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.15, linewidth=0)
-    if form.mark is not None:
-        ax.axvline(form.mark, color="0.6", linewidth=0.8, zorder=0)
+    mark = form.mark_of(shown)
+    if mark is not None:
+        ax.axvline(mark, color="0.6", linewidth=0.8, zorder=0)
     if bounds is not None and bounds[0] < high:
         ax.axvspan(bounds[0], min(bounds[1], high), color="0.92", zorder=0)
     ax.set(xlabel=form.x_label, ylabel=form.y_label, xlim=(low, high), ylim=form.y_axis(shown))
