@@ -281,3 +281,70 @@ def test_a_trace_of_vot_is_0_at_a_failure_and_has_a_gap_until_the_restart(tmp_pa
 def test_a_trace_is_a_byte_a_frame_in_hundredths():
     values = base64.b64decode(encode(np.array([0, 0.504, 0.506, 1, np.nan])))
     assert list(values) == [0, 50, 51, 100, NOT_COUNTED]
+
+
+def write_sequence(root, truth, boxes, name="a-1"):
+    for path, rows in ((root / "truth" / f"{name}.txt", truth), (root / "results/T" / f"{name}.txt", boxes)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, rows, fmt="%.1f", delimiter=",")
+
+
+def test_a_trace_has_a_gap_where_uav123_is_not_annotated_and_is_0_there_for_dtb70(tmp_path):
+    boxes = np.tile([10.0, 10, 20, 20], (4, 1))
+    truth = boxes.copy()
+    truth[2] = np.nan
+    write_sequence(tmp_path, truth, boxes)
+    for benchmark, expected in (("UAV123", [1, 1, np.nan, 1]), ("DTB70", [1, 1, 0, 1])):
+        trace = evaluate(load(benchmark, tmp_path / "results", tmp_path / "truth")).overlaps["T"]["a-1"]
+        np.testing.assert_array_equal(trace, expected)
+
+
+def test_a_trace_of_lasot_has_a_gap_where_the_target_is_absent(tmp_path):
+    truth = np.tile([10.0, 10, 20, 20], (4, 1))
+    write_sequence(tmp_path, truth, truth + np.array([0, 10, 0, 0]))
+    (tmp_path / "truth/absent").mkdir()
+    (tmp_path / "truth/absent/a-1.txt").write_text("0,0,1,0\n")
+    trace = evaluate(load("LaSOT", tmp_path / "results", tmp_path / "truth")).overlaps["T"]["a-1"]
+    np.testing.assert_allclose(trace, [1, 1 / 3, np.nan, 1 / 3])  # 20 x 10 of 20 x 30, the first is set
+
+
+def test_a_trace_of_trackingnet_rounds_to_whole_pixels(tmp_path):
+    truth = np.tile([10.0, 10, 20, 20], (3, 1))
+    write_sequence(tmp_path, truth, truth + np.array([0, 0.4, 0, 0]))
+    trace = evaluate(load("TrackingNet", tmp_path / "results", tmp_path / "truth")).overlaps["T"]["a-1"]
+    np.testing.assert_array_equal(trace, [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "folder"),
+    [
+        ("LaSOT", "a/a-1/img"),
+        ("TrackingNet", "frames/a-1"),
+        ("NfS240", "a-1/240/a-1"),
+        ("UAV123", "data_seq/UAV123/a-1"),
+        ("DTB70", "a-1/img"),
+        ("GOT-10k", "a-1"),
+    ],
+)
+def test_images_are_found_in_the_benchmarks_own_layout_and_in_the_order_of_numbers(
+    tmp_path, benchmark, folder
+):
+    truth = np.tile([10.0, 10, 20, 20], (11, 1))
+    write_sequence(tmp_path, truth, truth)
+    if benchmark == "GOT-10k":
+        (tmp_path / "results/T/a-1").mkdir()
+        (tmp_path / "results/T/a-1.txt").rename(tmp_path / "results/T/a-1/a-1_001.txt")
+    (tmp_path / "images" / folder).mkdir(parents=True)
+    for number in range(11):
+        (tmp_path / "images" / folder / f"{number}.jpg").touch()
+    found = load(benchmark, tmp_path / "results", tmp_path / "truth")
+    films, notes = find_films(found, tmp_path / "images", count=3)
+    assert notes == []
+    assert [path.name for path in films["a-1"].images] == ["0.jpg", "5.jpg", "10.jpg"]
+
+
+def test_the_line_at_20_px_is_drawn_only_where_the_score_is_the_curves_height_there():
+    x = np.linspace(0, 50, 51)
+    for score, lines in ((0.4, 2), (0.5, 1)):  # the height at 20 px is 0.4
+        ax = plot_curves(canvas(), "precision", [Curve("T", x, x / 50, score)])
+        assert len(ax.get_lines()) == lines
