@@ -48,8 +48,8 @@
       lines.push(`.curve:not([data-t="${hot}"]){opacity:.18}`);
       lines.push(`.box:not([data-t="${hot}"]){display:none}${of(hot, ".box")}{display:inline;stroke-width:2.6}`);
       lines.push(`${of(hot, ".curve")} .line{stroke-width:3.4}${of(hot, ".curve")} .band{opacity:.2}`);
-      lines.push(`${of(hot, ".headline tr", ".legend li", "dialog tr")}{background:var(--lit)}`);
-      lines.push(`${of(hot, "table.sequences th")}{background:var(--lit)}`);
+      const lit = [".headline tr", ".legend li", "dialog tr", "table.sequences th"];
+      lines.push(`${of(hot, ...lit)},tr[data-t="${hot}"]>th{background:var(--lit)}`);
     }
     rules.textContent = `@media screen{${lines.join("\n")}}`;
   }

@@ -21,7 +21,7 @@ from roam_tracker.report.scores import Array, Curve, Evaluation
 from roam_tracker.report.tables import format_score
 
 Numbers = Mapping[str, int]  # tracker -> data-t
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 580, 370, 50, 14, 10, 44
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 580, 370, 60, 14, 10, 44
 _FILM_HEIGHT = 120
 _RANKS = 10  # curves that bear their rank
 
