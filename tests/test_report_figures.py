@@ -213,9 +213,10 @@ def manifest(**changes):
         "device": "cpu",
         "threads": 1,
         "versions": {"roam-tracker": "0.1.0", "commit": "0123456789+", "torch": "2.9"},
+        "sequences": ["Biker"],
     }
     weights = {"name": "default", "sha256": "a" * 64}
-    return {"preset": "default", "weights": weights, "runs": [run]} | changes
+    return {"tracker": "ROAM", "preset": "default", "weights": weights, "runs": [run]} | changes
 
 
 @pytest.mark.parametrize(

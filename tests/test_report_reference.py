@@ -36,7 +36,23 @@ def test_otb2015_scores_of_published_results_equal_their_table():
         assert table.loc[tracker, "auc"] == pytest.approx(auc, abs=7e-4)
         assert table.loc[tracker, "precision"] == pytest.approx(precision, abs=7e-4)
     short = {problem.sequence for problem in loaded.problems if problem.tracker == "STRUCK"}
-    assert short == {"ClifBar", "Tiger1"}
+    assert short == {"ClifBar"}
+
+
+@needs_data
+def test_struck_and_meem_score_as_their_table_says_when_lengths_are_the_benchmarks():
+    loaded = load(
+        "OTB2015",
+        SHARED / "results" / "OTB100",
+        SHARED / "annotations" / "OTB2015",
+        ["STRUCK", "MEEM_partial73"],
+        lengths="benchmark",
+    )
+    table = evaluate(loaded).table.set_index("tracker")
+    for tracker, auc, precision in (("STRUCK", 0.462, 0.640), ("MEEM_partial73", 0.510, 0.744)):
+        assert table.loc[tracker, "auc"] == pytest.approx(auc, abs=7e-4)
+        assert table.loc[tracker, "precision"] == pytest.approx(precision, abs=7e-4)
+    assert len(loaded.notes) == 3 and not [p for p in loaded.problems if not p.missing]
 
 
 @needs_data

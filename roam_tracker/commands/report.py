@@ -64,6 +64,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tracker", action="append", nargs="+", metavar="NAME", help="only these trackers")
     parser.add_argument(
+        "--zero-based",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="trackers whose boxes count pixels from 0: 1 is added to x and y",
+    )
+    parser.add_argument(
+        "--lengths",
+        choices=("whole", "benchmark"),
+        default="whole",
+        help="leave out a result of another length than its truth, or score it as the benchmark's tool does",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="draws the resamples of the intervals (default 0)"
     )
 
@@ -76,7 +90,17 @@ def run(args: argparse.Namespace) -> int:
     results = _one_each("--results", args.results, len(names))
     annotations = _one_each("--annotations", args.annotations, len(names))
     trackers = [name for group in args.tracker or [] for name in group]
-    loaded = [load(name, results[index], annotations[index], trackers) for index, name in enumerate(names)]
+    loaded = [
+        load(
+            name,
+            results[index],
+            annotations[index],
+            trackers,
+            zero_based=args.zero_based,
+            lengths=args.lengths,
+        )
+        for index, name in enumerate(names)
+    ]
     evaluations = [evaluate(one, seed=args.seed) for one in loaded]
     films = {}
     for one, folder in zip(loaded, _one_each("--frames", args.frames or [], len(names)), strict=False):

@@ -5,6 +5,7 @@ from typing import Literal
 
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
+from roam_tracker.report.names import Spelling
 from roam_tracker.report.sequences import LASOT_TEST, OTB50, OTB2013, OTB2015
 
 Family = Literal["otb", "lasot", "trackingnet", "got10k", "vot"]
@@ -98,9 +99,9 @@ def find_benchmark(name: str) -> Benchmark:
         raise ConfigError(f"Unknown benchmark {name!r}; {nearest(name, BENCHMARKS)}") from None
 
 
+_OTB_SPELLING = Spelling(OTB2015)
+
+
 def otb_name(name: str) -> str:
-    """One spelling for an OTB sequence: Jogging-1 and Jogging.1 are Jogging.1, Human4-2 is Human4."""
-    stem, mark, target = name.replace("-", ".").rpartition(".")
-    if stem == "Human4":
-        return stem
-    return f"{stem}{mark}{target}" if stem in ("Jogging", "Skating2") and target in ("1", "2") else name
+    """One spelling for an OTB sequence: Jogging-1 and jogging_1 are Jogging.1, Human4-2 is Human4."""
+    return _OTB_SPELLING(name)

@@ -12,7 +12,6 @@ from roam_tracker.report import metrics
 from roam_tracker.report.evaluate_curves import evaluate_curves
 from roam_tracker.report.evaluate_vot import evaluate_vot
 from roam_tracker.report.load import ONE_PASS, LoadedBoxes, LoadedVot
-from roam_tracker.report.origins import made_by
 from roam_tracker.report.overlaps import box_overlaps
 from roam_tracker.report.readers import BoxRun
 from roam_tracker.report.scores import Curve, Evaluation, Metric
@@ -129,7 +128,6 @@ def _evaluation(
     table = pd.DataFrame(rows).sort_values(
         columns[0].column, ascending=False, kind="stable", ignore_index=True
     )
-    origins = {tracker: made_by(loaded.results / tracker) for tracker in table["tracker"]}
     sources = {"results": str(loaded.results), "ground truth": str(loaded.annotations)}
     return Evaluation(
         loaded.benchmark,
@@ -137,9 +135,9 @@ def _evaluation(
         pd.DataFrame(by_sequence),
         columns,
         curves,
-        sources | {tracker: line for tracker, line in origins.items() if line},
+        sources | loaded.origins,
         loaded.problems,
-        notes,
+        [*loaded.notes, *notes],
         loaded.not_run,
         loaded.total,
     )

@@ -11,6 +11,8 @@ from roam_tracker.report import metrics, metrics_lasot, metrics_trackingnet
 from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.load import ONE_PASS, LoadedBoxes
 from roam_tracker.report.metrics import Array
+from roam_tracker.report.one_pass import counted_part
+from roam_tracker.report.pixel_origin import origin_note
 from roam_tracker.report.readers import BoxRun, BoxTruth
 from roam_tracker.report.scores import Curve, Metric
 from roam_tracker.report.speed import SPEED, speed_of
@@ -140,18 +142,19 @@ def evaluate_curves(
     rows: Rows = []
     by_sequence: Rows = []
     curves: dict[str, list[Curve]] = {"success": [], "precision": []}
+    notes: list[str] = []
     for tracker, experiments in loaded.runs.items():
         runs = {name: run for name, (run,) in experiments[ONE_PASS].items()}
         if not runs:
             continue
-        measured = [rule.measure(run, loaded.truths[name]) for name, run in runs.items()]
+        measured = [rule.measure(*counted_part(run, loaded.truths[name])) for name, run in runs.items()]
         speeds = [speed_of([run]) for run in runs.values()]
         for (name, run), own, speed in zip(runs.items(), measured, speeds, strict=True):
             by_sequence.append(
                 {
                     "tracker": tracker,
                     "sequence": name,
-                    "frames": len(run.boxes),
+                    "frames": frames_of(run),
                     **_scores(rule, columns, own),
                     "success_rate": own[0][10],
                     **speed,
@@ -173,13 +176,20 @@ def evaluate_curves(
             **speed_of(list(runs.values())),
             "toolkit_fps": float(np.mean(frame_rates)) if frame_rates else float("nan"),
             "sequences": len(runs),
-            "frames": sum(len(run.boxes) for run in runs.values()),
+            "frames": sum(frames_of(run) for run in runs.values()),
         }
         rows.append(row)
+        note = origin_note(tracker, [(run, loaded.truths[name]) for name, run in runs.items()])
+        notes += [note] if note else []
         for plot, column, x, all_y in zip(curves, columns, rule.x, stacked, strict=False):
             low, high = bootstrap_interval(all_y, seed=seed)
             curves[plot].append(Curve(tracker, x, all_y.mean(axis=0), row[column], low, high))
-    return rows, by_sequence, rule.metrics, curves, []
+    return rows, by_sequence, rule.metrics, curves, notes
+
+
+def frames_of(run: BoxRun) -> int:
+    """How many of its frames count."""
+    return len(run.boxes) if run.counted is None else int(run.counted.sum())
 
 
 def _scores(rule: CurveRule, columns: Sequence[str], curves: Sequence[Array]) -> dict[str, float]:

@@ -1,22 +1,36 @@
 """What made a tracker's raw results, in one line, from the manifest.json beside them."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 
-def made_by(folder: Path) -> str | None:
-    """A line such as `preset default, weights default (SHA-256 1a2b3c4d), roam-tracker 0.1.0, cpu, 1 thread`.
+def made_by(folder: Path, sequences: Iterable[str]) -> tuple[str | None, str | None]:
+    """A line such as `preset default, weights default (SHA-256 1a2b3c4d), cpu`, and a fault.
 
-    None where the folder has no manifest. Of several runs the last one counts.
+    sequences: those the folder has results of. Of several runs the last one counts. Both are None where the
+    folder has no manifest; the fault tells what does not fit: another tracker's, results since deleted.
     """
     path = folder / "manifest.json"
     if not path.is_file():
-        return None
+        return None, None
     try:
-        return _line(json.loads(path.read_text(encoding="utf-8")))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        line, tracker = _line(manifest), str(manifest["tracker"])
+        listed = {name for run in manifest["runs"] for name in run["sequences"]}
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return "manifest.json cannot be read"
+        return (
+            "manifest.json cannot be read",
+            f"{path} is no manifest of roam-tracker. Delete it; what made these results is then unknown.",
+        )
+    remedy = "Delete it, or run the tracker again."
+    if tracker != folder.name:
+        return line, f"{path} belongs to tracker {tracker!r}, expected {folder.name!r}. {remedy}"
+    gone = sorted(listed - set(sequences))
+    if gone:
+        return line, f"{path} lists results that are not there: {', '.join(gone)}. {remedy}"
+    return line, None
 
 
 def _line(manifest: dict[str, Any]) -> str:

@@ -31,11 +31,15 @@ class BoxTruth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxRun:
-    """One run of a tracker on one sequence: boxes (N, 4) x, y, w, h in pixels, seconds of each frame."""
+    """One run of a tracker on one sequence: boxes (N, 4) x, y, w, h in pixels, seconds of each frame.
+
+    counted: (N,) bool, false where the run has no box by rule; None = all frames count
+    """
 
     boxes: Boxes
     source: Path
     times_s: NDArray[np.float64] | None = None
+    counted: NDArray[np.bool_] | None = None
 
 
 def read_text(path: Path, error: type[InputError]) -> list[str]:
