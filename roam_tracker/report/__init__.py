@@ -15,11 +15,13 @@ from roam_tracker.report.comparisons import plot_attributes, plot_pair
 from roam_tracker.report.evaluate import evaluate
 from roam_tracker.report.figures import FIGURES, Material, PaperFigure, draw_figures, write_figures
 from roam_tracker.report.film import Film, film_strip, find_films
+from roam_tracker.report.formats import to_markdown, to_tex
 from roam_tracker.report.load import LoadedBoxes, LoadedVot, Problem, describe, load
 from roam_tracker.report.page import build_page
+from roam_tracker.report.paper import compare_with_paper, paper_lines
 from roam_tracker.report.plots import draw, plot_curves, render, tracker_styles
 from roam_tracker.report.scores import Curve, Evaluation, Metric
-from roam_tracker.report.tables import to_csv, to_tex, to_text
+from roam_tracker.report.tables import to_csv, to_text
 from roam_tracker.report.write import write_report
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "PaperFigure",
     "Problem",
     "build_page",
+    "compare_with_paper",
     "describe",
     "draw",
     "draw_figures",
@@ -45,6 +48,7 @@ __all__ = [
     "find_benchmark",
     "find_films",
     "load",
+    "paper_lines",
     "plot_attributes",
     "plot_curves",
     "plot_losses",
@@ -54,6 +58,7 @@ __all__ = [
     "plot_trace",
     "render",
     "to_csv",
+    "to_markdown",
     "to_tex",
     "to_text",
     "tracker_styles",

@@ -65,9 +65,15 @@ _KNOWN = (
         name="TrackingNet", family="trackingnet", layout="trackingnet", count=511, folders=("TrackingNet",)
     ),
     Benchmark(name="GOT-10k", family="got10k", layout="got10k", folders=("GOT-10k",)),
-    Benchmark(name="VOT2016", family="vot", layout="vot", folders=("VOT2016",), eao_bounds=(108, 371)),
-    Benchmark(name="VOT2017", family="vot", layout="vot", folders=("VOT2017",), eao_bounds=(100, 356)),
-    Benchmark(name="VOT2018", family="vot", layout="vot", folders=("VOT2018",), eao_bounds=(100, 356)),
+    Benchmark(
+        name="VOT2016", family="vot", layout="vot", count=60, folders=("VOT2016",), eao_bounds=(108, 371)
+    ),
+    Benchmark(
+        name="VOT2017", family="vot", layout="vot", count=60, folders=("VOT2017",), eao_bounds=(100, 356)
+    ),
+    Benchmark(
+        name="VOT2018", family="vot", layout="vot", count=60, folders=("VOT2018",), eao_bounds=(100, 356)
+    ),
     Benchmark(name="VOT", family="vot", layout="vot", folders=("VOT",)),
 )
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _KNOWN}

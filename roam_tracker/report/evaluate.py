@@ -42,7 +42,7 @@ def evaluate(loaded: LoadedBoxes | LoadedVot, *, seed: int = 0) -> Evaluation:
             f"{loaded.results} has no usable result of {loaded.benchmark.name}: {loaded.problems[0].message}"
         )
     if isinstance(loaded, LoadedVot):
-        return evaluate_vot(loaded)
+        return evaluate_vot(loaded, seed)
     if loaded.benchmark.family == "got10k":
         scored = _evaluate_got10k(loaded, seed)
     else:
@@ -80,13 +80,15 @@ def _evaluate_got10k(loaded: LoadedBoxes, seed: int) -> Evaluation:
         iou = np.concatenate(pooled)
         curve_points = metrics.success_curve_got10k(iou) if iou.size else np.full(101, np.nan)
         sizes = np.array([part.size for part in pooled])
-        means = np.array([part.mean() for part in pooled if part.size])
-        low, high = bootstrap_interval(means, sizes[sizes > 0], seed=seed)
+        intervals: dict[str, float] = {}
+        for column in ("ao", "sr50", "sr75"):
+            means = np.array([_got10k_scores(part)[column] for part in pooled if part.size])
+            low, high = bootstrap_interval(means, sizes[sizes > 0], seed=seed)
+            intervals |= {f"{column}_low": float(low), f"{column}_high": float(high)}
         row: dict[str, Any] = {
             "tracker": tracker,
             **_got10k_scores(iou),
-            "ao_low": float(low),
-            "ao_high": float(high),
+            **intervals,
             **speed_of([run for repetitions in runs.values() for run in repetitions]),
             "sequences": len(runs),
             "frames": iou.size,

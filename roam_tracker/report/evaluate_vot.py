@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from roam_tracker.report import metrics, vot_metrics
 from roam_tracker.report.load import LoadedVot
 from roam_tracker.report.scores import Curve, Evaluation, Metric
 from roam_tracker.report.vot_files import FAILED, Experiment, VotRun
+from roam_tracker.report.vot_intervals import supervised_intervals
 from roam_tracker.report.vot_overlap import region_overlaps
 
 Runs = Mapping[str, list[VotRun]]
@@ -30,7 +32,7 @@ class _Scored:
     overlaps: dict[str, metrics.Array]  # of the first repetition
 
 
-def evaluate_vot(loaded: LoadedVot) -> Evaluation:
+def evaluate_vot(loaded: LoadedVot, seed: int = 0) -> Evaluation:
     """Score every experiment of a VOT workspace.
 
     An experiment is supervised or not as the stack says; without a stack by its name. The baseline, or
@@ -49,7 +51,7 @@ def evaluate_vot(loaded: LoadedVot) -> Evaluation:
         row: dict[str, Any] = {"tracker": tracker}
         for name, runs in present.items():
             score = _supervised if _settings(loaded, name).supervised else _unsupervised
-            scored = score(loaded, tracker, name, runs)
+            scored = score(loaded, tracker, name, runs, seed)
             row |= scored.scores
             columns |= {metric.column: metric for metric in scored.columns}
             by_sequence += [{"tracker": tracker, "experiment": name, **detail} for detail in scored.details]
@@ -63,8 +65,10 @@ def evaluate_vot(loaded: LoadedVot) -> Evaluation:
         row |= {"sequences": len(repetitions), "frames": sum(len(runs[0].codes) for runs in repetitions)}
         rows.append(row)
     order = [*sorted(columns.values(), key=_rank), SPEED]
-    names = ["tracker", *(metric.column for metric in order), "sequences", "frames"]
-    table = pd.DataFrame(rows).reindex(columns=names)
+    bands = [f"{metric.column}_{end}" for metric in order for end in ("low", "high")]
+    table = pd.DataFrame(rows)
+    names = ["tracker", *(metric.column for metric in order), *(band for band in bands if band in table)]
+    table = table.reindex(columns=[*names, "sequences", "frames"])
     return Evaluation(
         replace(loaded.benchmark, eao_bounds=_settings(loaded, "baseline").eao_bounds),
         table.sort_values(order[0].column, ascending=False, kind="stable", ignore_index=True),
@@ -107,19 +111,20 @@ def _traces(runs: Runs, overlaps: dict[str, list[metrics.Array]]) -> dict[str, m
     }
 
 
-def _supervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scored:
+def _supervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs, seed: int) -> _Scored:
     experiment, overlaps = _settings(loaded, name), _overlaps(loaded, runs)
-    details, pieces = [], []
+    details: list[dict[str, Any]] = []
+    pieces: dict[str, list[tuple[metrics.Array, bool]]] = {}
     for sequence, repetitions in runs.items():
-        accuracies = []
+        accuracies, pieces[sequence] = [], []
         for run, overlap in zip(repetitions, overlaps[sequence], strict=True):
             accuracies.append(vot_metrics.supervised_accuracy(overlap, run.codes, experiment.burn_in))
-            pieces += vot_metrics.fragments(overlap, run.codes)
+            pieces[sequence] += vot_metrics.fragments(overlap, run.codes)
         lost = float(np.mean([vot_metrics.failures(run.codes) for run in repetitions]))
         scores = {"accuracy": float(np.mean(accuracies)), "failures": lost}
         details.append(_detail(sequence, repetitions, scores))
     frames, failures = [detail["frames"] for detail in details], [detail["failures"] for detail in details]
-    curve, bounds = vot_metrics.eao_curve(pieces), experiment.eao_bounds
+    curve, bounds = vot_metrics.eao_curve([*chain(*pieces.values())]), experiment.eao_bounds
     prefix = "" if name == "baseline" else f"{name}_"
     scores = {
         "eao": vot_metrics.eao(curve, *bounds) if bounds else float("nan"),
@@ -128,6 +133,7 @@ def _supervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scor
         "failures": sum(failures),
         "weighted_failures": vot_metrics.weighted_by_length(failures, frames),
     }
+    scores |= supervised_intervals(details, list(pieces.values()), bounds, seed)
     chance = vot_metrics.reliability(failures, frames, experiment.sensitivity)
     point = Curve(tracker, np.array([chance]), np.array([scores["accuracy"]]), scores["accuracy"])
     eao = Curve(tracker, np.arange(len(curve), dtype=np.float64), curve, scores["eao"])
@@ -140,7 +146,7 @@ def _supervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scor
     )
 
 
-def _unsupervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs) -> _Scored:
+def _unsupervised(loaded: LoadedVot, tracker: str, name: str, runs: Runs, seed: int) -> _Scored:
     experiment, overlaps, details = _settings(loaded, name), _overlaps(loaded, runs), []
     for sequence, repetitions in runs.items():
         annotated = np.array([region is not None for region in loaded.truths[sequence].regions])

@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from roam_tracker.errors import ConfigError, InputError
 from roam_tracker.files import nearest, write_atomic
 from roam_tracker.report import ablations, plots, updates
+from roam_tracker.report.formats import to_tex
 from roam_tracker.report.material import Material, complete, score_points
 from roam_tracker.report.scores import Evaluation
 from roam_tracker.report.seeds import merge_seeds, seed_groups
-from roam_tracker.report.tables import to_csv, to_tex
+from roam_tracker.report.tables import to_csv
 from roam_tracker.sweep import Sweep, read_sweep
 
 

@@ -1,9 +1,20 @@
 """Uncertainty by resampling sequences, the units a benchmark draws."""
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+@functools.lru_cache(maxsize=32)
+def times_each_is_drawn(count: int, *, seed: int = 0, draws: int = 2000) -> Array:
+    """How often each of `count` rows is in each of `draws` resamples (draws, count), not to be changed."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def bootstrap_means(
@@ -14,9 +25,7 @@ def bootstrap_means(
     values: (sequences,) or (sequences, points); weights: (sequences,), e.g. frames, for a pooled mean
     returns: (draws,) or (draws, points). The same seed and count draw the same rows for every tracker.
     """
-    count = len(values)
-    generator = np.random.default_rng(seed)
-    times_drawn = generator.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
+    times_drawn = times_each_is_drawn(len(values), seed=seed, draws=draws)
     if weights is not None:
         times_drawn = times_drawn * weights
     return np.asarray((times_drawn @ values).T / times_drawn.sum(axis=1)).T

@@ -1,7 +1,7 @@
-"""Tables of an evaluation as CSV, LaTeX and plain text."""
+"""Tables of an evaluation as words, CSV and plain text."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -55,62 +55,35 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 def to_text(evaluation: Evaluation) -> str:
     """An aligned table for the terminal, best tracker first."""
-    chosen = shown_metrics(evaluation)
-    rows = [["tracker", *(metric.heading for metric in chosen), "sequences"]]
-    for record in evaluation.table.to_dict("records"):
-        rows.append(
-            [
-                record["tracker"],
-                *(with_deviation(record, metric) for metric in chosen),
-                used_of_total(evaluation, record["sequences"]),
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            word.ljust(width) if index == 0 else word.rjust(width)
-            for index, (word, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    _, *rows = cells_of(evaluation)
+    header = ["tracker", *(metric.heading for metric in shown_metrics(evaluation)), "sequences"]
+    lines = aligned([header, *rows])
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def to_tex(evaluation: Evaluation) -> str:
-    r"""A booktabs table: best three of each column in \textbf, \underline, \textit."""
-    chosen = shown_metrics(evaluation)
-    style = {1: r"\textbf{%s}", 2: r"\underline{%s}", 3: r"\textit{%s}"}
-    columns = []
-    records = evaluation.table.to_dict("records")
-    for metric in chosen:
-        placed = ranks([float(record[metric.column]) for record in records], metric)
-        columns.append(
-            [
-                style.get(rank, "%s") % with_deviation(record, metric).replace("±", r"$\pm$")
-                for record, rank in zip(records, placed, strict=True)
-            ]
-        )
-    arrow = {"high": r"$\uparrow$", "low": r"$\downarrow$"}
-    header = " & ".join(
-        ["Tracker", *(f"{_escape(metric.heading)} {arrow[metric.best]}" for metric in chosen), "Sequences"]
-    )
-    lines = [
-        rf"% {evaluation.benchmark.name}; needs \usepackage{{booktabs}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(chosen) + 1)}}}",
-        r"\toprule",
-        rf"{header} \\",
-        r"\midrule",
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+    """Rows of words as lines with equal columns; those of `left` to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            word.ljust(width) if index in left else word.rjust(width)
+            for index, (word, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
     ]
-    for index, record in enumerate(records):
-        cells = [
-            _escape(record["tracker"]),
-            *(column[index] for column in columns),
-            used_of_total(evaluation, record["sequences"]),
+
+
+def cells_of(evaluation: Evaluation, marks: Mapping[int, str] | None = None) -> list[list[str]]:
+    """Header and rows of words, best tracker first; `marks` are patterns with %s for ranks 1, 2, 3."""
+    records = evaluation.table.to_dict("records")
+    arrow = {"high": "\N{UPWARDS ARROW}", "low": "\N{DOWNWARDS ARROW}"}
+    columns = [["tracker", *(record["tracker"] for record in records)]]
+    for metric in shown_metrics(evaluation):
+        placed = ranks([float(record[metric.column]) for record in records], metric)
+        marked = [
+            (marks or {}).get(rank, "%s") % with_deviation(record, metric)
+            for record, rank in zip(records, placed, strict=True)
         ]
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _escape(text: str) -> str:
-    replaced = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(replaced.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+        columns.append([f"{metric.heading} {arrow[metric.best]}", *marked])
+    columns.append(["sequences", *(used_of_total(evaluation, record["sequences"]) for record in records)])
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -79,7 +79,12 @@ def eao_curve(pieces: Sequence[tuple[Array, bool]]) -> Array:
     For each piece the mean overlap of its frames 1..i; a failed piece counts with overlap 0 from its end
     to any length, one that met the sequence's end only up to its own length. Mean over pieces, all alike.
     """
-    longest = max(len(piece) for piece, _ in pieces)
+    total, count = eao_sums(pieces, max(len(piece) for piece, _ in pieces))
+    return np.asarray(total / count)
+
+
+def eao_sums(pieces: Sequence[tuple[Array, bool]], longest: int) -> tuple[Array, Array]:
+    """Sum over pieces of their mean overlap by length, and how many pieces count there, (longest,) each."""
     total, count = np.zeros(longest), np.zeros(longest)
     for piece, failed in pieces:
         reach = longest if failed else len(piece)
@@ -88,7 +93,7 @@ def eao_curve(pieces: Sequence[tuple[Array, bool]]) -> Array:
         total[0] += overlaps[0]
         total[1:reach] += np.cumsum(overlaps[1:]) / np.arange(1, reach)
         count[:reach] += 1
-    return np.asarray(total / count)
+    return total, count
 
 
 def eao(curve: Array, low: int, high: int) -> float:

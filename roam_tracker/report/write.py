@@ -11,10 +11,11 @@ from roam_tracker.files import nearest, write_atomic
 from roam_tracker.report.by_sequence import pair_scores
 from roam_tracker.report.comparisons import plot_attributes, plot_pair
 from roam_tracker.report.film import film_strip
+from roam_tracker.report.formats import to_tex
 from roam_tracker.report.page import Films, build_page
 from roam_tracker.report.plots import Style, draw, new_figure, render, tracker_styles
 from roam_tracker.report.scores import Evaluation
-from roam_tracker.report.tables import to_csv, to_tex
+from roam_tracker.report.tables import to_csv
 
 
 def write_report(
