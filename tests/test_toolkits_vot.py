@@ -7,11 +7,9 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.vot import usable
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,21 +107,20 @@ def test_every_frame_is_answered_with_box_and_confidence(image):
 @pytest.mark.parametrize(
     "box", ["[np.nan, 1, 2, 3]", "[1, 2, np.inf, 3]", "[1, 2, 0, 3]", "[1, 2, 3, -4]", "[1, 2, 1e-7, 3]"]
 )
-def test_a_box_that_cannot_be_sent_is_replaced_by_the_last_good_one(image, box):
+def test_a_box_that_is_none_is_no_answer_but_an_error_that_reaches_the_toolkit(image, box):
     update = f"if self.n == 3: return np.array({box})"  # 1 is the warm-up's
     with served(update=update) as toolkit:
-        assert [toolkit.start(image), toolkit.step(image), toolkit.step(image)] == [SAME] * 3
+        assert [toolkit.start(image), toolkit.step(image)] == [SAME] * 2
+        said = toolkit.step(image)
+        assert said.startswith('@@TRAX:quit "trax.reason=RunError: Fake returned the box [')
+        assert "which is not finite or has no area" in said
+        assert toolkit.end() == 1
 
 
 def test_a_confidence_that_is_no_number_is_sent_as_zero(image):
     with served(update="self.score = float('nan')") as toolkit:
         toolkit.start(image)
         assert toolkit.step(image) == SAME.replace("1.0", "0.0")
-
-
-def test_a_usable_box_passes_unchanged():
-    box = np.array([-3.5, 2.0, 1e-3, 900.0])
-    assert usable(box, np.ones(4)) is box
 
 
 @pytest.mark.parametrize("where", ["made", "update"])

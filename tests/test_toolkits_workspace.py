@@ -239,7 +239,7 @@ def test_frames_in_a_subfolder_that_nothing_announces_are_refused(sequences, tmp
 
 
 def test_an_unknown_configuration_is_answered_with_the_nearest_name(sample, tmp_path, capsys):
-    assert refused(capsys, init(tmp_path / "w", sample, "--config", "vot2071"), "ConfigError", "'vot2017'")
+    assert refused(capsys, init(tmp_path / "w", sample, "--config", "vot2107"), "ConfigError", "'vot2017'")
 
 
 @pytest.mark.parametrize("text", ["- a list", "experiments: [", "title: nothing"])

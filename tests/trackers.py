@@ -67,7 +67,9 @@ class Drunk(Still):
 
 
 class Faulty(Still):
-    """Does in the fourth frame of a sequence what the file `fault` says."""
+    """Does in the fourth frame of `motion` what the variable FAULT or the file `fault` says."""
+
+    score, recording = 1.0, None
 
     def init(self, image, box):
         super().init(image, box)
@@ -76,9 +78,9 @@ class Faulty(Still):
     def update(self, image):
         self.frame += 1
         box = super().update(image)
-        if self.frame != 3 or "motion" not in image.filename:
+        if self.frame != 3 or "motion" not in getattr(image, "filename", image):
             return box
-        fault = Path("fault").read_text()
+        fault = os.environ.get("FAULT") or Path("fault").read_text()
         if fault == "raise":
             raise ValueError("lost my mind")
         if fault == "hang":

@@ -3,7 +3,7 @@
 import argparse
 
 from roam_tracker.toolkits.workspace import init_workspace
-from roam_tracker.toolkits.workspace_check import check_workspace
+from roam_tracker.toolkits.workspace_check import check_workspace, stale_cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         default="short",
         metavar="NAME",
-        help="vot2016, vot2017, short or a YAML file (default short)",
+        help="vot2016, vot2017, vot2018, vot2022, short or a YAML file (default short)",
     )
     init.add_argument(
         "--registry", metavar="FILE", help="a trackers.ini (default: the trackers of this package)"
+    )
+    init.add_argument(
+        "--anchors",
+        type=int,
+        default=0,
+        metavar="N",
+        help="vot2022: start every N frames in sequences without anchor.value; the challenge has 50",
     )
     check = actions.add_parser("check", help="name missing and short results after `vot evaluate`")
     check.add_argument("directory", metavar="DIR", help="folder of the workspace")
@@ -33,13 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make or check a workspace; exit status 1 if a check finds results missing."""
     if args.action == "init":
-        made = init_workspace(args.directory, args.sequences, args.config, args.registry)
+        made = init_workspace(args.directory, args.sequences, args.config, args.registry, args.anchors)
         print(f"{args.directory} is {'ready' if made else 'this workspace already, nothing to do'}.")
         print(f"Next: vot evaluate ROAM --workspace {args.directory}")
         return 0
     trackers, problems = check_workspace(args.directory, args.tracker)
     for problem in problems:
         print(problem)
+    stale = stale_cache(args.directory)
+    if stale:
+        print(stale)
     if problems:
         again = f"vot evaluate {' '.join(trackers)} --workspace {args.directory}"
         print(f"{len(problems)} results are missing or unusable; {args.directory}/logs may tell why.")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from roam_tracker.errors import ImageError, RoamError, RunError
 from roam_tracker.recording import Recorder
+from roam_tracker.toolkits.manifest import device_of
 from roam_tracker.toolkits.registry import Follower, create, deterministic, label, preset_of
 
 Array = NDArray[np.float64]
@@ -56,14 +57,7 @@ class RoamGot10k(Tracker):
 
     def made(self) -> dict[str, Any]:
         """Device and threads, for a manifest; a tracker without PyTorch has no device of its own."""
-        follower = self.prepare()
-        device = getattr(getattr(follower, "tracker", follower), "device", None)
-        if device is None or isinstance(device, str):
-            return {"device": device or "cpu", "threads": self.threads or 1}
-        import torch
-
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        return {"device": f"{device} {name}".strip(), "threads": torch.get_num_threads()}
+        return device_of(self.prepare(), self.threads)
 
     def recording(self) -> str | None:
         """The last sequence's recording as text; None where nothing was recorded."""

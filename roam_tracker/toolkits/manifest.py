@@ -9,7 +9,8 @@
     runs       one entry for each run that finished a sequence:
       id, date, command, device, threads, workers, decoder, seed, versions
       sequences  those it was the last to finish: rows, and the SHA-256 of the file of boxes
-                 (of several repetitions: of their files one after the other)
+                 (of several repetitions: of their files one after the other); null in a VOT workspace,
+                 whose files the toolkit writes
 
 A result that no entry tells of, or whose hash is another, is not trusted: it is made again.
 """
@@ -48,11 +49,11 @@ class Manifest:
         self._id = uuid.uuid4().hex[:12]
         self._runs = self._read()
 
-    def add(self, sequence: str, made: Mapping[str, Any], files: list[bytes]) -> None:
+    def add(self, sequence: str, made: Mapping[str, Any], files: list[bytes] | None) -> None:
         """Write that this run has finished a sequence.
 
         made:  device, threads, and what else describes the run
-        files: the contents of the files of boxes
+        files: the contents of the files of boxes; None where another program writes them
         Other runs may write into the same folder: what they wrote is read again before.
         """
         with _locked(self.path.parent):
@@ -71,14 +72,17 @@ class Manifest:
                 runs.append(mine)
             for run in runs:
                 run["sequences"].pop(sequence, None)
-            mine["sequences"][sequence] = {"rows": _rows(files), "sha256": _hash(files)}
+            known = None if files is None else {"rows": _rows(files), "sha256": _hash(files)}
+            mine["sequences"][sequence] = known
             self._runs = [run for run in runs if run["sequences"]]
             content = {"format": FORMAT, **self._made_by, "runs": self._runs}
             write_atomic(self.path, json.dumps(content, indent=1) + "\n")
 
     def doubt(self, sequence: str, files: list[bytes]) -> str:
         """Why these files of a sequence are not those that the manifest tells of; "" if they are."""
-        known = next((run["sequences"][sequence] for run in self._runs if sequence in run["sequences"]), None)
+        known = next(
+            (run["sequences"][sequence] for run in self._runs if run["sequences"].get(sequence)), None
+        )
         if known is None:
             return "no manifest.json tells what made it"
         return "" if known["sha256"] == _hash(files) else "it was changed since manifest.json was written"
@@ -106,6 +110,17 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def device_of(follower: Any, threads: int = 0) -> dict[str, Any]:
+    """Device and threads of a tracker, for `add`; one without PyTorch has no device of its own."""
+    device = getattr(getattr(follower, "tracker", follower), "device", None)
+    if device is None or isinstance(device, str):
+        return {"device": device or "cpu", "threads": threads or 1}
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return {"device": f"{device} {name}".strip(), "threads": torch.get_num_threads()}
 
 
 def _rows(files: list[bytes]) -> int:
@@ -152,7 +167,9 @@ def _read(path: Path) -> dict[str, Any]:
         if content["format"] != FORMAT:
             raise ValueError
         for run in content["runs"]:
-            if not run["id"] or not all(known["sha256"] for known in run["sequences"].values()):
+            if not run["id"] or not all(
+                known is None or known["sha256"] for known in run["sequences"].values()
+            ):
                 raise ValueError
         return dict(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -260,6 +260,14 @@ env_LD_LIBRARY_PATH = $LD_LIBRARY_PATH
 """
 
 
-def trackers_ini() -> str:
-    """The text of a trackers.ini that registers every tracker with the VOT toolkit."""
-    return _INI_HEAD + "".join(_INI_SECTION.format(name=name) for name in TRACKERS)
+def trackers_ini(results: Path | None = None) -> str:
+    """The text of a trackers.ini that registers every tracker with the VOT toolkit.
+
+    results: a workspace's folder of results, where each tracker then leaves its manifest.json
+    """
+    sections = []
+    for name in TRACKERS:
+        # the toolkit expands % and $ in these lines
+        place = "" if results is None else str(results / name).replace("%", "%%").replace("$", "$$")
+        sections.append(_INI_SECTION.format(name=name) + (f"env_ROAM_RESULTS = {place}\n" if place else ""))
+    return _INI_HEAD + "".join(sections)

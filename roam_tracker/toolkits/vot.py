@@ -15,12 +15,14 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
+from roam_tracker.toolkits.manifest import Manifest, device_of
 from roam_tracker.toolkits.registry import TRACKERS, Follower, OracleTracker, check_name, create
 
 Box = NDArray[np.float64]
@@ -48,12 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             check_name(args.tracker)
             with _closed_stdout():
+                manifest = _manifest(args.tracker)
                 follower = create(args.tracker, args.device)
                 if not isinstance(
                     follower, OracleTracker
                 ):  # noise has no true box, and nobody times an oracle
                     warm_up(follower)
-            serve(args.tracker, follower)
+            served = serve(args.tracker, follower)
+            if manifest is not None:
+                for sequence in served:
+                    manifest.add(sequence, device_of(follower), None)
             return 0
         except _ClientGone as error:
             _show_failure(RunError(f"The toolkit went away without a word ({error.__cause__})."), log)
@@ -63,8 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return error.exit_status if isinstance(error, RoamError) else 1
 
 
-def serve(name: str, follower: Follower) -> None:
-    """Answer the toolkit's requests until it quits; an exception is passed on to it as text, then raised."""
+def serve(name: str, follower: Follower) -> list[str]:
+    """Answer the toolkit's requests until it quits; names of the sequences that it asked for.
+
+    An exception is passed on to the toolkit as text, then raised.
+    """
     try:
         from trax import Image, Rectangle, Region, Server, TraxException, TraxStatus
     except ImportError as error:
@@ -74,7 +83,7 @@ def serve(name: str, follower: Follower) -> None:
         server = Server([Region.RECTANGLE], [Image.PATH], tracker_name=name)
     except TraxException as error:
         raise _ClientGone from error
-    box = np.array([0.0, 0.0, 1.0, 1.0])
+    sequences: dict[str, None] = {}
     try:
         while True:
             try:
@@ -87,9 +96,10 @@ def serve(name: str, follower: Follower) -> None:
             if request.type == TraxStatus.INITIALIZE:
                 box = np.array(request.objects[0][0].bounds(), dtype=np.float64)
                 follower.init(image, box)
+                sequences[_sequence(image)] = None
                 score = 1.0
             else:
-                box, score = usable(follower.update(image), box), _share(follower.score)
+                box, score = _checked(name, follower.update(image), image), _share(follower.score)
             try:
                 server.status([(Rectangle.create(*box.tolist()), {"confidence": score})])
             except TraxException as error:
@@ -100,13 +110,30 @@ def serve(name: str, follower: Follower) -> None:
         _quit(server, _one_line(error))
         raise
     _quit(server, None)
+    return list(sequences)
 
 
-def usable(box: Box, last: Box) -> Box:
-    """`box` (4,) if it is finite and has an area after rounding to TraX's 4 decimals, else `last`."""
-    box = np.asarray(box, dtype=np.float64)
-    fine = box.shape == (4,) and np.isfinite(box).all() and (box[2:] >= 1e-4).all()
-    return box if fine else last
+def _checked(name: str, box: Any, image: str) -> Box:
+    """The box (4,); raises RunError for one that is not finite or, in TraX's 4 decimals, without area."""
+    found = np.asarray(box, dtype=np.float64)
+    if found.shape != (4,) or not np.isfinite(found).all() or (found[2:] < 1e-4).any():
+        raise RunError(
+            f"{name} returned the box {found.tolist()} on {image}, which is not finite or has no area. "
+            "Mend the tracker; where it has lost the target, its last box will do."
+        )
+    return found
+
+
+def _sequence(image: str) -> str:
+    """The name of a sequence, from a frame's file: <seq>/00000001.jpg or <seq>/color/00000001.jpg."""
+    folder = Path(image).parent
+    return folder.parent.name if folder.name in ("color", "img") else folder.name
+
+
+def _manifest(tracker: str) -> Manifest | None:
+    """The manifest in the tracker's folder of results, where the workspace names that folder."""
+    place = os.environ.get("ROAM_RESULTS")
+    return Manifest(Path(place), tracker) if place else None
 
 
 def warm_up(follower: Follower) -> None:

@@ -8,6 +8,7 @@ DIR/sequences/       list.txt and a link to each sequence's folder; with the lis
 """
 
 import importlib.resources
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -18,18 +19,22 @@ from roam_tracker.files import nearest, write_atomic
 from roam_tracker.toolkits.annotations import check_count, check_first, numbered_lines, numbers
 from roam_tracker.toolkits.registry import trackers_ini
 
+KINDS = ("supervised", "unsupervised", "multistart")
+
 
 def init_workspace(
     directory: str | os.PathLike[str],
     sequences: str | os.PathLike[str],
     config: str = "short",
     registry: str | os.PathLike[str] | None = None,
+    anchors: int = 0,
 ) -> bool:
     """Make a workspace; False if exactly this one is there already.
 
     sequences: folder of sequences in VOT layout; its list.txt, if any, chooses and orders them
-    config:    vot2016, vot2017, short, or the path of a YAML file (a workspace's or a stack)
+    config:    vot2016, vot2017, vot2018, vot2022, short, or a YAML file (of a workspace or a stack)
     registry:  a trackers.ini; None = one that registers the trackers of this package
+    anchors:   frames between the anchors that sequences without any get, where the stack starts at anchors
     """
     directory, source = Path(directory).absolute(), Path(sequences).absolute()
     if registry is not None and not Path(registry).is_file():
@@ -39,9 +44,22 @@ def init_workspace(
         check_sequence(folder)
     files = _config_files(config, Path(registry or directory / "trackers.ini").absolute())
     if registry is None:
-        files["trackers.ini"] = trackers_ini()
+        files["trackers.ini"] = trackers_ini(directory / "results")
     files["sequences/list.txt"] = "".join(f"{folder.name}\n" for folder in folders)
-    links = {directory / "sequences" / folder.name: folder for folder in folders}
+    links: dict[Path, Path] = {}
+    starts = starts_at_anchors(directory, load_yaml(files["config.yaml"], config), files)
+    for folder in folders:
+        place = directory / "sequences" / folder.name
+        if starts and not (folder / "anchor.value").is_file():
+            if not anchors:
+                raise ConfigError(
+                    f"{folder} has no anchor.value, which the experiments of {config} start from. "
+                    "Use --anchors 50 to place one every 50 frames, in the workspace only."
+                )
+            files[f"sequences/{folder.name}/anchor.value"] = place_anchors(folder, anchors)
+            links |= {place / entry.name: entry for entry in folder.iterdir()}
+        else:
+            links[place] = folder
     if (directory / "config.yaml").exists():
         places = {directory / name: text for name, text in files.items()}
         same = all(path.is_file() and path.read_text() == text for path, text in places.items())
@@ -50,16 +68,74 @@ def init_workspace(
         raise ConfigError(f"{directory} holds another workspace. Delete it or choose another folder.")
     try:
         (directory / "sequences").mkdir(parents=True, exist_ok=True)
-        for link, folder in links.items():
+        for link, target in links.items():
+            link.parent.mkdir(parents=True, exist_ok=True)
             if link.is_symlink():
                 link.unlink()
-            link.symlink_to(folder, target_is_directory=True)
+            link.symlink_to(target, target_is_directory=target.is_dir())
         for name, text in sorted(files.items(), key=lambda file: file[0] == "config.yaml"):
             write_atomic(directory / name, text)  # config.yaml comes last: it makes the folder a workspace
     except OSError as error:
         reason = f"{directory} could not be written: {error.strerror}. Choose another folder."
         raise RunError(reason) from error
     return True
+
+
+def starts_at_anchors(directory: Path, config: dict[str, Any], files: dict[str, str]) -> bool:
+    """Whether a stack has experiments that start at anchors; its text may be among `files`."""
+    experiments = read_experiments(directory, config, files)
+    return any(settings.get("type") == "multistart" for settings in experiments.values())
+
+
+def read_experiments(
+    directory: Path, config: dict[str, Any], files: dict[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Experiment -> its settings in the stack: a mapping, a file of the workspace, or a shipped one.
+
+    Raises ConfigError for a stack that is unknown or has experiments that are not for one box.
+    """
+    stack = config.get("stack")
+    if isinstance(stack, str):
+        text = (files or {}).get(stack)
+        if text is None:
+            path = next((path for path in _stack_places(directory, stack) if path.is_file()), None)
+            if path is None:
+                raise ConfigError(f"There is no stack {stack!r}, which the workspace names. Name another.")
+            text = path.read_text(encoding="utf-8")
+        stack = load_yaml(text, config["stack"])
+    experiments = stack.get("experiments") if isinstance(stack, dict) else None
+    if not isinstance(experiments, dict) or not experiments:
+        raise ConfigError(f"The stack of {directory}/config.yaml has no experiments. Name another.")
+    for name, settings in experiments.items():
+        if settings.get("type") not in KINDS or settings.get("multiobject"):
+            raise ConfigError(
+                f"The experiment {name} is of type {settings.get('type')!r}; only short-term ones for one "
+                f"box ({', '.join(KINDS)}) can be run and checked."
+            )
+    return experiments
+
+
+def _stack_places(directory: Path, stack: str) -> list[Path]:
+    places = [directory / stack]
+    toolkit = importlib.util.find_spec("vot")  # found, not imported
+    if toolkit is not None and toolkit.submodule_search_locations:
+        places.append(Path(toolkit.submodule_search_locations[0], "stack", f"{stack}.yaml"))
+    return places
+
+
+def place_anchors(folder: Path, step: int) -> str:
+    """Text of an anchor.value as VOT2020 places anchors: 1 = run forwards from here, -1 = backwards.
+
+    On the first frame, every `step` frames and on the last one; each runs towards the farther end. A frame
+    in which the target is not annotated has none.
+    """
+    lines = [line for _, line in numbered_lines(folder / "groundtruth.txt")]
+    count, values = len(lines), []
+    for frame, line in enumerate(lines):
+        known = len(line.replace(",", " ").split()) >= 4 and "nan" not in line.lower()
+        chosen = known and (frame % step == 0 or frame == count - 1)
+        values.append(0 if not chosen else 1 if count - frame > frame else -1)
+    return "".join(f"{value}\n" for value in values)
 
 
 def find_sequences(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ The toolkit stops a repeated experiment early once three repetitions are equal; 
 left out for that reason is not missing.
 """
 
-import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +14,13 @@ import numpy as np
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
-from roam_tracker.report.vot_files import Region, read_trajectory
-from roam_tracker.toolkits.workspace import find_sequences, load_yaml
+from roam_tracker.report.vot_files import UNKNOWN, Region, read_trajectory
+from roam_tracker.toolkits.annotations import numbered_lines
+from roam_tracker.toolkits.workspace import find_sequences, load_yaml, read_experiments
 
 Run = tuple[list[int], list[Region]]
 _EQUAL = 0.99999  # overlap in every frame from which the toolkit calls two repetitions equal
 _ENOUGH = 3  # equal repetitions
-_KINDS = ("supervised", "unsupervised")
 
 
 def check_workspace(
@@ -37,11 +36,8 @@ def check_workspace(
             f"{directory} has no config.yaml. Make a workspace: roam workspace init {directory}"
         )
     config = load_yaml((directory / "config.yaml").read_text(), directory / "config.yaml")
-    lengths = {
-        folder.name: len((folder / "groundtruth.txt").read_text().rstrip().splitlines())
-        for folder in find_sequences(directory / str(config.get("sequences", "sequences")))
-    }
-    experiments = _experiments(directory, config)
+    sequences = find_sequences(directory / str(config.get("sequences", "sequences")))
+    experiments = read_experiments(directory, config)
     results = directory / "results"
     found = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
     if not found:
@@ -53,64 +49,86 @@ def check_workspace(
     problems = []
     for tracker in chosen:
         for experiment, settings in experiments.items():
-            for sequence, length in lengths.items():
-                folder = results / tracker / experiment / sequence
-                fault = _fault(folder, sequence, length, settings)
-                if fault:
-                    problems.append(f"{tracker}, {experiment}, {sequence}: {fault}")
+            find = _multistart_faults if settings["type"] == "multistart" else _faults
+            for sequence in sequences:
+                folder = results / tracker / experiment / sequence.name
+                faults = find(folder, sequence, len(numbered_lines(sequence / "groundtruth.txt")), settings)
+                problems += [f"{tracker}, {experiment}, {sequence.name}: {fault}" for fault in faults]
     return chosen, problems
 
 
-def _experiments(directory: Path, config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Experiment -> its settings in the stack; the stack is a mapping, a file here, or a shipped one."""
-    stack = config.get("stack")
-    if isinstance(stack, str):
-        path = next((path for path in _stack_places(directory, stack) if path.is_file()), None)
-        if path is None:
-            raise ConfigError(
-                f"There is no stack {stack!r}, which {directory}/config.yaml names. Name another."
-            )
-        stack = load_yaml(path.read_text(), path)
-    experiments = stack.get("experiments") if isinstance(stack, dict) else None
-    if not isinstance(experiments, dict) or not experiments:
-        raise ConfigError(f"The stack of {directory}/config.yaml has no experiments. Name another.")
-    for name, settings in experiments.items():
-        if settings.get("type") not in _KINDS:
-            raise ConfigError(
-                f"The experiment {name} is of type {settings.get('type')!r}; only {' and '.join(_KINDS)} "
-                "ones can be checked."
-            )
-    return experiments
+def stale_cache(directory: str | os.PathLike[str]) -> str | None:
+    """A sentence if `vot analysis` would show numbers of results that are no longer there."""
+    cache, results = Path(directory, "cache", "analysis"), Path(directory, "results")
+    cached = [path.stat().st_mtime for path in cache.rglob("*") if path.is_file()]
+    newest = max((path.stat().st_mtime for path in results.rglob("*.*") if path.is_file()), default=0.0)
+    if not cached or min(cached) >= newest:
+        return None
+    return (
+        f"{cache} is older than some results, and `vot analysis` does not notice. Delete {cache.parent}, "
+        "or set VOT_PERSISTENT_CACHE=0."
+    )
 
 
-def _stack_places(directory: Path, stack: str) -> list[Path]:
-    places = [directory / stack]
-    toolkit = importlib.util.find_spec("vot")  # found, not imported
-    if toolkit is not None and toolkit.submodule_search_locations:
-        places.append(Path(toolkit.submodule_search_locations[0], "stack", f"{stack}.yaml"))
-    return places
-
-
-def _fault(folder: Path, sequence: str, length: int, settings: dict[str, Any]) -> str | None:
-    """What is wrong with the results of one sequence, or None."""
+def _faults(folder: Path, sequence: Path, length: int, settings: dict[str, Any]) -> list[str]:
+    """What is wrong with the repetitions of one sequence."""
     repetitions = int(settings.get("repetitions", 1))
     runs: list[Run] = []
     for repetition in range(1, repetitions + 1):
-        paths = [folder / f"{sequence}_{repetition:03d}{suffix}" for suffix in (".txt", ".bin")]
-        path = next((path for path in paths if path.is_file()), None)
+        path = _find(folder, f"{sequence.name}_{repetition:03d}")
         if path is None:
             stopped = settings.get("early_stop", True) and len(runs) >= _ENOUGH
             if stopped and all(_equal(runs[0], run) for run in runs):
-                return None
-            return f"repetition {repetition} of {repetitions} is missing"
-        try:
-            run = read_trajectory(path)
-        except ResultError as error:
-            return f"repetition {repetition} is damaged: {error}"
-        if len(run[0]) != length:
-            return f"repetition {repetition} has {len(run[0])} rows, ground truth has {length}"
+                return []
+            return [f"repetition {repetition} of {repetitions} is missing"]
+        run, fault = _look(path, length, settings["type"] == "supervised")
+        if run is None:
+            return [f"repetition {repetition} {fault}"]
         runs.append(run)
-    return None
+    return []
+
+
+def _multistart_faults(folder: Path, sequence: Path, length: int, settings: dict[str, Any]) -> list[str]:
+    """What is wrong with the runs from the anchors of one sequence."""
+    anchors = sequence / f"{settings.get('anchor', 'anchor')}.value"
+    if not anchors.is_file():
+        return [f"{anchors} does not exist, so no run can start. Make the workspace again with --anchors 50"]
+    faults = []
+    for frame, (_, line) in enumerate(numbered_lines(anchors)):
+        if float(line) == 0:
+            continue
+        rows = length - frame if float(line) > 0 else frame + 1
+        path = _find(folder, f"{sequence.name}_{frame:08d}")
+        fault = "is missing" if path is None else _look(path, rows, False)[1]
+        if fault:
+            faults.append(f"the run from frame {frame} {fault}")
+    return faults
+
+
+def _find(folder: Path, stem: str) -> Path | None:
+    return next((path for suffix in (".txt", ".bin") if (path := folder / f"{stem}{suffix}").is_file()), None)
+
+
+def _look(path: Path, length: int, restarts: bool) -> tuple[Run | None, str]:
+    """A trajectory and "", or None and what is wrong with its file."""
+    try:
+        run = read_trajectory(path)
+    except ResultError as error:
+        return None, f"is damaged: {error}"
+    if len(run[0]) != length:
+        return None, f"has {len(run[0])} rows, ground truth has {length}"
+    for number, (code, region) in enumerate(zip(*run, strict=True), start=1):
+        if code == UNKNOWN and not restarts:
+            return (
+                None,
+                f"has no region in row {number} ({path}), which the toolkit leaves out of the accuracy",
+            )
+        if region is not None and region.shape == (4,) and not (region[2:] > 0).all():
+            return None, f"has a box without area in row {number} ({path})"
+    times = path.with_name(f"{path.stem}_time.value")
+    if not times.is_file() or len(times.read_text().splitlines()) != length:
+        return None, f"has no times, or those of another run ({times})"
+    return run, ""
 
 
 def _equal(first: Run, second: Run) -> bool:
