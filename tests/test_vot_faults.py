@@ -20,8 +20,8 @@ from roam_tracker.toolkits.workspace import place_anchors
 FRAMES = 8
 COMMAND = (
     "import sys; sys.path.insert(0, {tests!r}); import trackers; "
-    "from roam_tracker.toolkits import registry, vot; vot.warm_up = lambda follower: None; registry.TRACKERS['Faulty'] = lambda device: trackers.Faulty(); "
-    "raise SystemExit(vot.main(['Faulty']))"
+    "from roam_tracker.toolkits import registry, vot; vot.warm_up = lambda follower: None; "
+    "registry.TRACKERS['Faulty'] = lambda device: trackers.Faulty(); raise SystemExit(vot.main(['Faulty']))"
 )
 
 
