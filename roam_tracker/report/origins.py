@@ -39,11 +39,10 @@ def _line(manifest: dict[str, Any]) -> str:
     versions = last["versions"]
     parts = []
     if manifest["preset"] is not None:
+        parts.append(f"preset {manifest['preset']}")
+    if manifest["weights"] is not None:
         weights = manifest["weights"]
-        parts += [
-            f"preset {manifest['preset']}",
-            f"weights {weights['name']} (SHA-256 {weights['sha256'][:8]})",
-        ]
+        parts.append(f"weights {weights['name']} (SHA-256 {weights['sha256'][:8]})")
     commit = versions["commit"]  # a plus sign at its end: with changes since
     at = f" at {commit[:8]}{'+' * commit.endswith('+')}" if commit else ""
     threads = f"{last['threads']} thread{'s' * (last['threads'] != 1)}"
