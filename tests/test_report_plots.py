@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from roam_tracker.commands import main
 from roam_tracker.errors import DataError, ImageError
 from roam_tracker.report import (
     Curve,
+    Evaluation,
     draw,
     evaluate,
     film_strip,
@@ -22,6 +24,7 @@ from roam_tracker.report import (
     plot_attributes,
     plot_curves,
     plot_pair,
+    write_report,
 )
 from roam_tracker.report.page_data import NOT_COUNTED, encode
 from roam_tracker.report.plots import new_figure, styles_in_order
@@ -151,6 +154,30 @@ def test_attributes_are_rows_from_easy_to_hard_with_their_number_of_sequences():
     best = ax.get_lines()[0]
     assert best.get_label() == "Good"
     np.testing.assert_allclose(best.get_xdata(), [0.6, 0.4])
+
+
+class WithAttributes(Evaluation):
+    """An evaluation with scores by attribute."""
+
+    attributes = pd.DataFrame(
+        [
+            {"attribute": name, "tracker": tracker, "auc": score, "precision": 0.5, "sequences": 2}
+            for name in ("motion blur", "occlusion")
+            for tracker, score in (("Good", 0.71234), ("Poor", 0.5))
+        ]
+    )
+
+
+def test_scores_by_attribute_are_a_plot_and_a_table_of_the_report(tmp_path):
+    for tracker, shift in (("Good", 1), ("Poor", 6)):
+        write_results(tmp_path, tracker, shift)
+    plain = evaluate(loaded(tmp_path))
+    evaluation = WithAttributes(**{one.name: getattr(plain, one.name) for one in fields(plain)})
+    for one, drawn in ((plain, False), (evaluation, True)):
+        written = {path.name for path in write_report([one], tmp_path / "out")}
+        assert ({"otb2015-attributes.png", "otb2015-attributes.pdf"} <= written) == drawn
+        page = (tmp_path / "out/index.html").read_text()
+        assert ("AUC by attribute" in page and "motion blur" in page and "<b>0.712</b>" in page) == drawn
 
 
 # Film strips

@@ -99,7 +99,7 @@
     const tracker = finder($("find-trackers").value);
     const sequence = finder($("find-sequences").value);
     found = new Set([...data.trackers.keys()].filter((t) => tracker(data.trackers[t])));
-    for (const one of all("table.sequences tbody tr")) one.hidden = !sequence(one.dataset.k);
+    for (const one of all("tr[data-k]")) one.hidden = !sequence(one.dataset.k);
     for (const point of all("circle[data-k]")) point.style.opacity = sequence(point.dataset.k) ? 1 : 0.12;
     for (const film of all("figure.film[id]")) film.hidden = !sequence(film.firstChild.textContent);
     restyle();

@@ -11,7 +11,7 @@ from roam_tracker.report.film import Film
 from roam_tracker.report.load import describe
 from roam_tracker.report.page_data import film_id, page_data
 from roam_tracker.report.page_plots import Numbers, figure_of_curves, figure_of_pair, film_figure, look
-from roam_tracker.report.page_tables import headline_table, sequence_tables
+from roam_tracker.report.page_tables import attribute_table, headline_table, sequence_tables
 from roam_tracker.report.plots import Style, tracker_styles
 from roam_tracker.report.scores import Evaluation
 from roam_tracker.report.tables import used_of_total
@@ -89,6 +89,7 @@ def _section(
             figure_of_pair(evaluation, pair),
             "</div>",
             _films(strips, len(evaluation.table) > _BOXES),
+            attribute_table(evaluation, numbers),
             sequence_tables(evaluation, numbers),
             _coverage(evaluation),
             _origin(evaluation),

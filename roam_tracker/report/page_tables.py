@@ -65,13 +65,33 @@ def sequence_tables(evaluation: Evaluation, numbers: Numbers) -> str:
     return "\n".join(tables)
 
 
+def attribute_table(evaluation: Evaluation, numbers: Numbers) -> str:
+    """A row an attribute, a column a tracker: the headline score over the sequences that have it."""
+    frame = getattr(evaluation, "attributes", None)
+    if not isinstance(frame, pd.DataFrame) or evaluation.headline.column not in frame or frame.empty:
+        return ""
+    part = frame.assign(key=frame["attribute"], sequence=frame["attribute"], frames=frame["sequences"])
+    title = f"{evaluation.headline.heading} by attribute"
+    heads = ("Attribute", "Sequences")
+    return _sequence_table(evaluation, part, evaluation.headline, title, numbers, heads)
+
+
 def _sequence_table(
-    evaluation: Evaluation, part: pd.DataFrame, metric: Metric, title: str, numbers: Numbers, *, first: bool
+    evaluation: Evaluation,
+    part: pd.DataFrame,
+    metric: Metric,
+    title: str,
+    numbers: Numbers,
+    heads: tuple[str, str] = ("Sequence", "Frames"),
+    *,
+    first: bool = False,
 ) -> str:
+    """A row a key. part: columns `key`, `sequence` (its name), `frames`, `tracker`, the metric's."""
     trackers = list(evaluation.table["tracker"])
     grid = part.pivot(index="key", columns="tracker", values=metric.column).reindex(columns=trackers)
     frames, names = part.groupby("key")["frames"].max(), part.groupby("key")["sequence"].first()
-    share = metric.best == "high" and bool((grid.max() <= 1).all())
+    share = metric.best == "high" and bool((grid.max().dropna() <= 1).all())
+    row = 'data-k="%s"' if heads[0] == "Sequence" else 'data-row="%s"'  # a sequence can be opened
     rows = []
     for key, values in zip(grid.index, grid.to_numpy(dtype=float), strict=True):
         cells = "".join(
@@ -79,7 +99,7 @@ def _sequence_table(
             for tracker, value, rank in zip(trackers, values, ranks(list(values), metric), strict=True)
         )
         rows.append(
-            f'<tr data-k="{escape(key)}"><th scope="row">{escape(names[key])}</th>'
+            f'<tr {row % escape(key)}><th scope="row">{escape(names[key])}</th>'
             f"<td>{frames[key]}</td>{cells}</tr>"
         )
     wide = f' class="wide" style="--columns:{len(trackers)}"' if len(trackers) > _NARROW else ""
@@ -90,9 +110,9 @@ def _sequence_table(
     return (
         f"<details{' open' if first else ''}{wide}><summary>{escape(title)}</summary>"
         '<div class="scroll tall">'
-        '<table class="sequences"><thead><tr><th scope="col" aria-sort="ascending">Sequence</th>'
-        f'<th scope="col">Frames</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+        '<table class="sequences"><thead><tr>'
+        f'<th scope="col" aria-sort="ascending">{heads[0]}</th><th scope="col">{heads[1]}</th>{head}'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
     )
 
 

@@ -152,7 +152,8 @@ def draw(
 ) -> Figure:
     """A finished figure of one of `evaluation.curves`, such as success, precision, eao."""
     curves = evaluation.curves[plot]
-    figure = new_figure(5.2 if len(curves) <= 10 else 6.8, 4.1)
+    columns = 0 if len(curves) <= 10 else 1 + (len(curves) - 1) // 30  # of the legend beside the axes
+    figure = new_figure(5.2 + 1.7 * columns, 4.1)
     bounds = evaluation.benchmark.eao_bounds if plot == "eao" else None
     ax = plot_curves(figure.add_subplot(), plot, curves, styles, bands=bands, bounds=bounds)
     ax.set_title(plot_title(evaluation, plot), fontsize=11)

@@ -68,7 +68,8 @@ def _figures(
     scores = pair_scores(evaluation, pair)
     if scores is not None:
         figure = new_figure(4.6, 4.8)
-        plot_pair(figure.add_subplot(), scores[0], scores[1], label=scores[2].heading)
+        first, second = (side.rename(lambda key: key.rpartition("/")[2]) for side in scores[:2])
+        plot_pair(figure.add_subplot(), first, second, label=scores[2].heading)
         yield "pair", figure
 
 
