@@ -10,7 +10,8 @@ from PIL import Image
 from raw_results import truth_of, write_results
 
 from roam_tracker.commands import main
-from roam_tracker.report import BENCHMARKS, Curve, Evaluation, Metric, build_page
+from roam_tracker.report import BENCHMARKS, Curve, Evaluation, Metric, build_page, evaluate, load
+from roam_tracker.report.paper import printed_cells
 
 SEQUENCES = ("Basketball", "Biker", "Bird1", "Bird2", "Bolt", "Boy")
 TRACKERS = {"Best": 0.5, "Middle": 2, "Worst": 7}  # how many pixels beside the truth
@@ -348,3 +349,21 @@ def test_a_page_of_8_trackers_and_100_sequences_stays_below_3_mb():
         overlaps={t: {s: generator.uniform(0, 1, 600) for s in sequences} for t in trackers},
     )
     assert len(build_page([evaluation]).encode()) < 3_000_000
+
+
+def test_the_papers_numbers_stand_beside_the_rebuilt_ones(tmp_path):
+    for name in ("ants1", "bag"):
+        (tmp_path / "truth" / name).mkdir(parents=True)
+        (tmp_path / "truth" / name / "groundtruth.txt").write_text("10,10,20,20\n" * 30)
+        for tracker in ("ROAM", "Nobody"):
+            folder = tmp_path / "results" / tracker / "baseline" / name
+            folder.mkdir(parents=True)
+            (folder / f"{name}_001.txt").write_text("1\n" + "10,10,20,20\n" * 29)
+    page = build_page([evaluate(load("VOT2017", tmp_path / "results", tmp_path / "truth"))])
+    cells = printed_cells().set_index(["benchmark", "tracker", "metric"])
+    printed = cells.loc[("VOT2017", "ROAM", "accuracy"), "printed"]
+    row = re.search(r"<th scope=.row.>ROAM, A</th>(.*?)</tr>", page).group(1)
+    values = re.findall("<td>(.*?)</td>", row)
+    assert [float(value) for value in values[:3]] == pytest.approx([printed, 1, 1 - printed], abs=1e-3)
+    assert values[4] == "partial: 2 of 60 sequences"
+    assert "Nobody, " not in page

@@ -135,7 +135,7 @@
     table.tHead.rows[0].cells[index].setAttribute("aria-sort", direction);
   }
 
-  for (const table of all("table.headline, table.sequences")) {
+  for (const table of all("table.headline, table.sequences, table.paper")) {
     for (const [index, head] of [...table.tHead.rows[0].cells].entries()) {
       button(head, () => {
         const first = index === 0 || head.querySelector(".arrow")?.textContent === "↓" ? "ascending" : "descending";

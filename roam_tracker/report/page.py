@@ -11,7 +11,7 @@ from roam_tracker.report.film import Film
 from roam_tracker.report.load import describe
 from roam_tracker.report.page_data import film_id, page_data
 from roam_tracker.report.page_plots import Numbers, figure_of_curves, figure_of_pair, film_figure, look
-from roam_tracker.report.page_tables import attribute_table, headline_table, sequence_tables
+from roam_tracker.report.page_tables import attribute_table, headline_table, paper_table, sequence_tables
 from roam_tracker.report.plots import Style, tracker_styles
 from roam_tracker.report.scores import Evaluation
 from roam_tracker.report.tables import used_of_total
@@ -83,6 +83,7 @@ def _section(
             f'<h2 id="{slug}-title">{escape(evaluation.benchmark.name)}</h2>',
             f"<p>{_counts(evaluation)}</p>",
             headline_table(evaluation, numbers),
+            paper_table(evaluation),
             _remarks(evaluation),
             '<div class="plots">',
             *(figure_of_curves(evaluation, plot, numbers) for plot in evaluation.curves),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from roam_tracker.report.by_sequence import sequence_keys, sequence_metrics
 from roam_tracker.report.page_plots import Numbers, swatch
+from roam_tracker.report.paper import compare_with_paper
 from roam_tracker.report.scores import Evaluation, Metric
 from roam_tracker.report.tables import MISSING, format_score, ranks, shown_metrics, used_of_total
 
@@ -63,6 +64,35 @@ def sequence_tables(evaluation: Evaluation, numbers: Numbers) -> str:
                 title = f"{metric.heading} by sequence" + (f", {experiment}" if experiment else "")
                 tables.append(_sequence_table(evaluation, part, metric, title, numbers, first=not tables))
     return "\n".join(tables)
+
+
+def paper_table(evaluation: Evaluation) -> str:
+    """The numbers that the paper prints beside those of raw results; nothing where there are none of both."""
+    cells = compare_with_paper([evaluation])
+    rows = []
+    for cell in cells[cells["verdict"] != "missing"].to_dict("records"):
+        known = not math.isnan(cell["low"])
+        values = (
+            f"{cell['printed']:.{cell['digits']}f}",
+            f"{cell['rebuilt']:.3f}",
+            f"{cell['difference']:+.3f}",
+            f"{cell['low']:.3f}–{cell['high']:.3f}" if known else MISSING,
+            f"{cell['verdict']}{': ' * bool(cell['reason'])}{cell['reason']}",
+        )
+        rows.append(
+            f'<tr><th scope="row">{escape(cell["tracker"])}, {escape(cell["column"])}</th>'
+            f"{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
+        )
+    if not rows:
+        return ""
+    heads = ("Tracker, score", "Printed", "Rebuilt", "Difference", "95 % interval", "Verdict")
+    head = "".join(f'<th scope="col">{word}</th>' for word in heads)
+    return (
+        "<details open><summary>Beside the paper's numbers</summary>"
+        '<div class="scroll"><table class="paper">'
+        f"<thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+    )
 
 
 def attribute_table(evaluation: Evaluation, numbers: Numbers) -> str:
