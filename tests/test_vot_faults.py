@@ -223,34 +223,34 @@ def test_results_of_other_settings_in_the_folder_end_the_run_with_a_sentence(eva
 def test_a_stack_with_anchors_runs_and_is_checked(sample, tmp_path, capsys):
     assert init(tmp_path / "w", sample, "--config", "vot2022") == 2
     assert "has no anchor.value" in capsys.readouterr().err
-    assert init(tmp_path / "w", sample, "--config", "vot2022", "--anchors", "5") == 0
-    assert init(tmp_path / "w", sample, "--config", "vot2022", "--anchors", "5") == 0
+    assert init(tmp_path / "w", sample, "--config", "vot2022", "--anchors", "4") == 0
+    assert init(tmp_path / "w", sample, "--config", "vot2022", "--anchors", "4") == 0
     assert not (sample / "motion/anchor.value").exists()
     evaluate(tmp_path / "w")
-    assert check(tmp_path / "w") == 0
+    assert check(tmp_path / "w", "Static") == 0
     capsys.readouterr()
     folder = tmp_path / "w/results/Static/baseline/motion"
     assert sorted(path.name for path in folder.glob("*.bin")) == [
-        f"motion_0000000{frame}.bin" for frame in (0, 5, 7)
+        f"motion_0000000{frame}.bin" for frame in (0, 4, 7)
     ]
-    (folder / "motion_00000005.bin").write_bytes(binary(4))
+    (folder / "motion_00000004.bin").write_bytes(binary(4))
     (folder / "motion_00000007.bin").unlink()
     assert check(tmp_path / "w") == 1
     told = capsys.readouterr().out
-    # from frame 5 it runs backwards: frames 5, 4, ..., 0
-    assert "Static, baseline, motion: the run from frame 5 has 4 rows, ground truth has 6" in told
+    # from frame 4 it runs backwards: frames 4, 3, ..., 0
+    assert "Static, baseline, motion: the run from frame 4 has 4 rows, ground truth has 5" in told
     assert "Static, baseline, motion: the run from frame 7 is missing" in told
 
 
 def test_anchors_look_towards_the_farther_end_and_skip_frames_without_truth(tmp_path):
-    lines = ["1,2,3,4"] * 10
-    lines[4] = "nan,nan,nan,nan"
+    lines = ["1,2,3,4"] * 11
+    lines[4], lines[6] = "nan,nan,nan,nan", "1,2,0,4"
     (tmp_path / "groundtruth.txt").write_text("\n".join(lines) + "\n")
-    values = place_anchors(tmp_path, 2).split()
-    assert values == ["1", "0", "1", "0", "0", "0", "-1", "0", "-1", "-1"]
+    # wanted at 0, 2, 4, 6, 8, 10; 4 goes to 3 and 6 to 5, from where both ends are as far
+    assert place_anchors(tmp_path, 2).split() == ["1", "0", "1", "1", "0", "1", "0", "0", "-1", "0", "-1"]
 
 
 def test_a_long_term_stack_is_refused(sample, tmp_path, capsys):
-    (tmp_path / "long.yaml").write_text("stack: vots2023\nsequences: sequences\n")
+    (tmp_path / "long.yaml").write_text("stack: vot2018/longterm\nsequences: sequences\n")
     assert init(tmp_path / "w", sample, "--config", str(tmp_path / "long.yaml")) == 2
     assert "only short-term ones for one box" in capsys.readouterr().err

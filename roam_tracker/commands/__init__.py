@@ -19,6 +19,7 @@ COMMANDS = {
     "sweep": "run the trackers that a figure of the paper compares",
     "figures": "draw the paper's ablation figures from raw results",
     "workspace": "prepare a VOT workspace from sequences on disk, or check its results",
+    "bench": "measure frames a second, the parts of a frame and the backbone alone",
     "fetch": "download the published weights of a backbone",
     "train": "train the start, its rates and the recurrent optimizer on videos with boxes",
 }

@@ -32,9 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     check = actions.add_parser("check", help="name missing and short results after `vot evaluate`")
     check.add_argument("directory", metavar="DIR", help="folder of the workspace")
-    check.add_argument(
-        "--tracker", nargs="+", action="extend", metavar="NAME", help="default: all with results"
-    )
+    check.add_argument("trackers", nargs="*", metavar="TRACKER", help="default: all with results")
+    check.add_argument("--tracker", nargs="+", action="extend", metavar="NAME", help="the same")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.directory} is {'ready' if made else 'this workspace already, nothing to do'}.")
         print(f"Next: vot evaluate ROAM --workspace {args.directory}")
         return 0
-    trackers, problems = check_workspace(args.directory, args.tracker)
+    trackers, problems = check_workspace(args.directory, args.trackers + (args.tracker or []))
     for problem in problems:
         print(problem)
     stale = stale_cache(args.directory)

@@ -15,6 +15,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -125,9 +126,10 @@ def _checked(name: str, box: Any, image: str) -> Box:
 
 
 def _sequence(image: str) -> str:
-    """The name of a sequence, from a frame's file: <seq>/00000001.jpg or <seq>/color/00000001.jpg."""
-    folder = Path(image).parent
-    return folder.parent.name if folder.name in ("color", "img") else folder.name
+    """The name of a sequence: the folder below `sequences` in the workspace, else that of the frames."""
+    folders = Path(image).parent.parts
+    below = [folder for above, folder in pairwise(folders) if above == "sequences"]
+    return below[-1] if below else folders[-2] if folders[-1] in ("color", "img") else folders[-1]
 
 
 def _manifest(tracker: str) -> Manifest | None:

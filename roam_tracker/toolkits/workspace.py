@@ -14,6 +14,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from roam_tracker.errors import ConfigError, DataError, RunError
 from roam_tracker.files import nearest, write_atomic
 from roam_tracker.toolkits.annotations import check_count, check_first, numbered_lines, numbers
@@ -107,9 +109,10 @@ def read_experiments(
     if not isinstance(experiments, dict) or not experiments:
         raise ConfigError(f"The stack of {directory}/config.yaml has no experiments. Name another.")
     for name, settings in experiments.items():
-        if settings.get("type") not in KINDS or settings.get("multiobject"):
+        if settings.get("type") not in KINDS or settings.keys() & {"multiobject", "transformers"}:
+            kind = f"{settings.get('type')!r}{' with transformers' if 'transformers' in settings else ''}"
             raise ConfigError(
-                f"The experiment {name} is of type {settings.get('type')!r}; only short-term ones for one "
+                f"The experiment {name} is of type {kind}; only short-term ones for one "
                 f"box ({', '.join(KINDS)}) can be run and checked."
             )
     return experiments
@@ -126,16 +129,25 @@ def _stack_places(directory: Path, stack: str) -> list[Path]:
 def place_anchors(folder: Path, step: int) -> str:
     """Text of an anchor.value as VOT2020 places anchors: 1 = run forwards from here, -1 = backwards.
 
-    On the first frame, every `step` frames and on the last one; each runs towards the farther end. A frame
-    in which the target is not annotated has none.
+    About `step` frames apart, the first and the last frame among them; each runs towards the farther end.
+    Where the target has no region, the nearest frame with one takes the place.
     """
-    lines = [line for _, line in numbered_lines(folder / "groundtruth.txt")]
-    count, values = len(lines), []
-    for frame, line in enumerate(lines):
-        known = len(line.replace(",", " ").split()) >= 4 and "nan" not in line.lower()
-        chosen = known and (frame % step == 0 or frame == count - 1)
-        values.append(0 if not chosen else 1 if count - frame > frame else -1)
+    truth = folder / "groundtruth.txt"
+    seen = np.array([_has_area(numbers(truth, number, line)) for number, line in numbered_lines(truth)])
+    frames, usable = len(seen), np.flatnonzero(seen)
+    values = np.zeros(frames, dtype=int)
+    for place in np.linspace(0, frames - 1, 1 + max(1, round((frames - 1) / step))).round():
+        anchor = int(usable[np.abs(usable - place).argmin()])
+        values[anchor] = 1 if frames - anchor > anchor else -1
     return "".join(f"{value}\n" for value in values)
+
+
+def _has_area(values: list[float]) -> bool:
+    """Whether a row of ground truth is a box or polygon that a tracker can start on."""
+    if len(values) < 4 or not np.isfinite(values).all():
+        return False
+    size = values[2:] if len(values) == 4 else np.ptp(np.reshape(values, (-1, 2)), axis=0)
+    return bool(min(size) > 0)
 
 
 def find_sequences(folder: Path) -> list[Path]:

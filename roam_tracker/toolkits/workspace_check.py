@@ -42,10 +42,13 @@ def check_workspace(
     found = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
     if not found:
         raise ResultError(f"{results} has no results yet. Run: vot evaluate ROAM --workspace {directory}")
-    for name in trackers or ():
-        if name not in found:
+    chosen = []
+    for name in trackers or found:
+        # a tracker with a version in its registry has folders <tracker>@<version>
+        named = [folder for folder in found if folder == name or folder.startswith(f"{name}@")]
+        if not named:
             raise ResultError(f"{results} has no results of {name!r}: {nearest(name, found)}")
-    chosen = list(trackers or found)
+        chosen += [folder for folder in named if folder not in chosen]
     problems = []
     for tracker in chosen:
         for experiment, settings in experiments.items():

@@ -1,0 +1,78 @@
+"""The measuring itself, in a tiny form: what is counted, never how long it took."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from roam_tracker.bench import PARTS, measure, measure_other, plain
+from roam_tracker.commands import main
+from roam_tracker.core import search
+from roam_tracker.errors import ConfigError
+from roam_tracker.toolkits.registry import StaticTracker
+from roam_tracker.tracker import RoamTracker
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    return RoamTracker(device="cpu")
+
+
+def test_parts_add_up_to_the_frame_and_the_forwards_are_counted(tracker, moving_square):
+    frames, boxes = moving_square
+    crop = search.crop
+    found = measure(tracker, frames, boxes[0], warm_up=3)
+    assert found.frames == len(frames) - 1 - 3
+    assert set(found.split_ms) == set(PARTS)
+    assert sum(found.split_ms.values()) == pytest.approx(found.frame_ms)
+    assert found.forwards == 2  # search region, then the pyramid's three in one
+    assert found.ratio == pytest.approx(found.frame_ms / found.floor_ms)
+    assert found.fps == pytest.approx(1e3 / found.frame_ms)
+    assert found.updating_ms is not None and found.split_ms["update"] > 0
+    assert search.crop is crop  # nothing stays wrapped
+
+
+def test_the_plain_tracker_finds_the_same_boxes(tracker, moving_square):
+    frames, boxes = moving_square
+    found = []
+    for each in (tracker, plain(tracker)):
+        each.init(frames[0], boxes[0])
+        found.append([each.update(frame) for frame in frames[1:]])
+    np.testing.assert_allclose(found[0], found[1], atol=0.5)
+
+
+def test_any_tracker_is_measured_on_the_same_terms(moving_square):
+    frames, boxes = moving_square
+    found = measure_other(StaticTracker(), frames, boxes[0], warm_up=3, name="Static")
+    assert (found.tracker, found.frames, found.floor_ms) == ("Static", len(frames) - 4, None)
+
+
+def test_a_sequence_that_is_too_short_is_refused(tracker, moving_square):
+    frames, boxes = moving_square
+    with pytest.raises(ConfigError, match="20 frames are too few to measure after a warm-up of 30"):
+        measure(tracker, frames, boxes[0], warm_up=30)
+
+
+def test_the_command_prints_a_table_and_writes_json(moving_square, tmp_path, capsys):
+    frames, boxes = moving_square
+    (tmp_path / "s/img").mkdir(parents=True)
+    for number, frame in enumerate(frames, 1):
+        Image.fromarray(frame).save(tmp_path / f"s/img/{number:04d}.jpg")
+    (tmp_path / "s/groundtruth_rect.txt").write_text("{},{},{},{}\n".format(*boxes[0]))
+    argv = ["bench", "--sequence", str(tmp_path / "s"), "--frames", "12", "--warm-up", "2", "--device", "cpu"]
+    argv += ["--other", "roam_tracker.toolkits.opencv:MIL", "--json", str(tmp_path / "b.json")]
+    assert main(argv) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("ratio", "default, plain", "MIL", "forwards a frame"))
+    written = json.loads((tmp_path / "b.json").read_text())
+    assert {"fps", "frame_ms", "floor_ms", "ratio", "split_ms", "peak_mib", "threads", "versions"} <= set(
+        written
+    )
+    assert written["split_ms"]["decode"] > 0
+    assert [each["tracker"] for each in written["beside"]] == ["default, plain", "MIL"]
+
+
+def test_a_folder_without_a_sequence_is_refused(tmp_path, capsys):
+    assert main(["bench", "--sequence", str(tmp_path)]) == 2
+    assert "has no images or no groundtruth_rect.txt" in capsys.readouterr().err
