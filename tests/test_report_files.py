@@ -61,7 +61,7 @@ def test_a_whole_report_is_written_and_exits_with_0(otb, capsys):
         for plot in ("success", "precision", "pair")
         for suffix in ("png", "pdf")
     }
-    tables = {"tables/otb2015.csv", "tables/otb2015.tex", "tables/otb2015-sequences.csv"}
+    tables = {f"tables/otb2015{end}" for end in (".csv", ".tex", ".md", "-sequences.csv")}
     assert files == {"index.html"} | tables | plots
     printed = capsys.readouterr()
     assert printed.err == ""

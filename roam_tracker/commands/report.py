@@ -2,21 +2,30 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from roam_tracker.errors import ConfigError
-from roam_tracker.files import nearest
+from roam_tracker.files import nearest, write_atomic
 from roam_tracker.report import (
     BENCHMARKS,
     Evaluation,
+    compare_with_paper,
     describe,
     evaluate,
     find_benchmark,
     find_films,
     load,
+    paper_lines,
+    to_csv,
     to_text,
     write_report,
 )
+from roam_tracker.report.attributes import read_attributes, scores_by_attribute
+from roam_tracker.report.paired import compare_trackers, comparison_lines
+from roam_tracker.report.paper import paper_benchmarks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +87,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out a result of another length than its truth, or score it as the benchmark's tool does",
     )
     parser.add_argument(
+        "--attributes",
+        type=Path,
+        metavar="PATH",
+        help="scores by attribute: a folder of <sequence>/attrs.txt, a JSON or a CSV file",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar="NAME",
+        help="test the difference of two trackers over the sequences both have",
+    )
+    parser.add_argument("--paper", action="store_true", help="print every number of the paper's tables")
+    parser.add_argument(
+        "--tex-style",
+        choices=("plain", "colour"),
+        default="plain",
+        help="how LaTeX marks the best three: bold and underlined, or red, green and blue as in the paper",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="draws the resamples of the intervals (default 0)"
     )
 
@@ -102,12 +130,15 @@ def run(args: argparse.Namespace) -> int:
         for index, name in enumerate(names)
     ]
     evaluations = [evaluate(one, seed=args.seed) for one in loaded]
+    if args.attributes:
+        attributes = read_attributes(args.attributes)
+        evaluations = [replace(one, attributes=scores_by_attribute(one, attributes)) for one in evaluations]
     films = {}
     for one, folder in zip(loaded, _one_each("--frames", args.frames or [], len(names)), strict=False):
         films[one.benchmark.name], notes = find_films(one, folder)
         print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
-    pair = _known_pair(args.pair, evaluations) if args.pair else None
-    write_report(evaluations, args.out, films=films, strips=args.film, pair=pair)
+    pair = _known_pair(args.pair or args.compare, evaluations) if args.pair or args.compare else None
+    write_report(evaluations, args.out, films=films, strips=args.film, pair=pair, tex_style=args.tex_style)
     for evaluation in evaluations:
         print(f"\n{evaluation.benchmark.name}\n{to_text(evaluation)}")
         for sentence in describe(evaluation.problems):
@@ -116,6 +147,13 @@ def run(args: argparse.Namespace) -> int:
             print(note)
         if evaluation.not_run:
             print(f"{len(evaluation.not_run)} sequences with ground truth were run by no tracker.")
+    if args.compare:
+        first, second = _known_pair(args.compare, evaluations)
+        compared = [compare_trackers(one, first, second, seed=args.seed) for one in evaluations]
+        write_atomic(args.out / "tables" / "comparison.csv", to_csv(pd.concat(compared)))
+        print("", *comparison_lines(compared), sep="\n")
+    if args.paper or any(evaluation.benchmark.name in paper_benchmarks() for evaluation in evaluations):
+        print("", *paper_lines(compare_with_paper(evaluations), everything=args.paper), sep="\n")
     print(f"\nReport: {args.out / 'index.html'}")
     return int(any(evaluation.problems for evaluation in evaluations))
 
@@ -124,7 +162,7 @@ def _known_pair(pair: list[str], evaluations: list[Evaluation]) -> tuple[str, st
     names = {name for evaluation in evaluations for name in evaluation.table["tracker"]}
     for name in pair:
         if name not in names:
-            raise ConfigError(f"--pair: there are no results of tracker {name!r}; {nearest(name, names)}")
+            raise ConfigError(f"There are no results of tracker {name!r}; {nearest(name, names)}")
     return pair[0], pair[1]
 
 

@@ -57,6 +57,7 @@ class Evaluation:
     total:     sequences of the whole benchmark
     overlaps:  by tracker and sequence (for VOT `experiment/sequence`) the overlap of each frame, first
                repetition; NaN where the frame does not count
+    attributes: a row an attribute and tracker: mean scores, `sequences`; None where none were given
     """
 
     benchmark: Benchmark
@@ -70,6 +71,7 @@ class Evaluation:
     not_run: list[str] = field(default_factory=list)
     total: int = 0
     overlaps: dict[str, dict[str, Array]] = field(default_factory=dict)
+    attributes: pd.DataFrame | None = None
 
     @property
     def headline(self) -> Metric:

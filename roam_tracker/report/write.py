@@ -11,11 +11,11 @@ from roam_tracker.files import nearest, write_atomic
 from roam_tracker.report.by_sequence import pair_scores
 from roam_tracker.report.comparisons import plot_attributes, plot_pair
 from roam_tracker.report.film import film_strip
-from roam_tracker.report.formats import to_tex
+from roam_tracker.report.formats import TexStyle
 from roam_tracker.report.page import Films, build_page
 from roam_tracker.report.plots import Style, draw, new_figure, render, tracker_styles
 from roam_tracker.report.scores import Evaluation
-from roam_tracker.report.tables import to_csv
+from roam_tracker.report.write_tables import table_files
 
 
 def write_report(
@@ -25,21 +25,20 @@ def write_report(
     films: Films | None = None,
     strips: Sequence[str] = (),
     pair: tuple[str, str] | None = None,
+    tex_style: TexStyle = "plain",
 ) -> list[Path]:
     """Write `tables/`, `plots/` (PNG and PDF) and last `index.html` under `out`; returns the files written.
 
     films:  film strips for the page, by benchmark and sequence
     strips: sequences of these whose strip is also a plot; ConfigError for one without images
     pair:   the trackers that are compared sequence by sequence; None = the best two
+    tex_style: how LaTeX marks the best three, "plain" or "colour"
     """
     out = Path(out)
     styles = tracker_styles(name for evaluation in evaluations for name in evaluation.table["tracker"])
-    contents: dict[Path, str | bytes] = {}
+    contents: dict[Path, str | bytes] = {**table_files(evaluations, out / "tables", tex_style)}
     for evaluation in evaluations:
         slug = evaluation.benchmark.slug
-        contents[out / "tables" / f"{slug}.csv"] = to_csv(evaluation.table)
-        contents[out / "tables" / f"{slug}.tex"] = to_tex(evaluation)
-        contents[out / "tables" / f"{slug}-sequences.csv"] = to_csv(evaluation.by_sequence)
         for name, figure in _figures(evaluation, styles, pair):
             contents |= _rendered(out, f"{slug}-{name}", figure)
     for name, figure in _strips(films or {}, strips, evaluations, styles):
@@ -61,7 +60,7 @@ def _figures(
     for plot in evaluation.curves:
         yield plot, draw(evaluation, plot, styles)
     attributes = getattr(evaluation, "attributes", None)
-    if isinstance(attributes, pd.DataFrame) and len(attributes):
+    if isinstance(attributes, pd.DataFrame) and len(attributes) and "auc" in attributes:
         figure = new_figure(7.2, 0.9 + 0.3 * attributes["attribute"].nunique())
         plot_attributes(figure.add_subplot(), attributes, styles)
         yield "attributes", figure
