@@ -1,7 +1,7 @@
 """Plots for papers: what they show, and that grey print tells their lines apart."""
 
 import itertools
-from dataclasses import fields
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ from raw_results import write_results
 
 from roam_tracker.report import (
     Curve,
-    Evaluation,
     draw,
     evaluate,
     load,
@@ -149,23 +148,20 @@ def test_attributes_are_rows_from_easy_to_hard_with_their_number_of_sequences():
     np.testing.assert_allclose(best.get_xdata(), [0.6, 0.4])
 
 
-class WithAttributes(Evaluation):
-    """An evaluation with scores by attribute."""
-
-    attributes = pd.DataFrame(
-        [
-            {"attribute": name, "tracker": tracker, "auc": score, "precision": 0.5, "sequences": 2}
-            for name in ("motion blur", "occlusion")
-            for tracker, score in (("Good", 0.71234), ("Poor", 0.5))
-        ]
-    )
+ATTRIBUTES = pd.DataFrame(
+    [
+        {"attribute": name, "tracker": tracker, "auc": score, "precision": 0.5, "sequences": 2}
+        for name in ("motion blur", "occlusion")
+        for tracker, score in (("Good", 0.71234), ("Poor", 0.5))
+    ]
+)
 
 
 def test_scores_by_attribute_are_a_plot_and_a_table_of_the_report(tmp_path):
     for tracker, shift in (("Good", 1), ("Poor", 6)):
         write_results(tmp_path, tracker, shift)
     plain = evaluate(load("OTB2015", tmp_path / "results", tmp_path / "data"))
-    evaluation = WithAttributes(**{one.name: getattr(plain, one.name) for one in fields(plain)})
+    evaluation = replace(plain, attributes=ATTRIBUTES)
     for one, drawn in ((plain, False), (evaluation, True)):
         written = {path.name for path in write_report([one], tmp_path / "out")}
         assert ({"otb2015-attributes.png", "otb2015-attributes.pdf"} <= written) == drawn

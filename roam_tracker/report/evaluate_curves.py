@@ -142,6 +142,8 @@ def evaluate_curves(
     rows: Rows = []
     by_sequence: Rows = []
     curves: dict[str, list[Curve]] = {"success": [], "precision": []}
+    if loaded.benchmark.family != "otb":  # whose benchmarks publish no third plot
+        curves["normalised-precision"] = []
     notes: list[str] = []
     for tracker, experiments in loaded.runs.items():
         runs = {name: run for name, (run,) in experiments[ONE_PASS].items()}

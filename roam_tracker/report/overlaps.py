@@ -36,4 +36,6 @@ def _overlaps(benchmark: Benchmark, run: BoxRun, truth: BoxTruth) -> metrics.Arr
         return np.nan_to_num(metrics_trackingnet.trackingnet_measures(run.boxes, truth.boxes)[0])
     iou = overlap(metrics.with_true_start(run.boxes, truth.boxes), truth.boxes)
     counted = ~np.isnan(truth.boxes).any(axis=1) | (not benchmark.annotated_frames)
+    if run.counted is not None:
+        counted &= run.counted
     return np.where(counted, iou, np.nan)
