@@ -63,11 +63,9 @@ def run(args: argparse.Namespace) -> int:
         "threads": torch.get_num_threads(),
         "versions": versions(),
     }
-    print(
-        f"{what['sequence']}, {len(images)} frames of {images[0].shape[1]}x{images[0].shape[0]} px; {device}, ",
-        end="",
-    )
-    print(f"{what['processor']}, {what['threads']} threads; decoding {decode_ms:.1f} ms a frame, not counted")
+    size = "x".join(map(str, what["size_px"]))
+    print(f"{what['sequence']}, {len(images)} frames of {size} px; {device}, {what['processor']}, ", end="")
+    print(f"{what['threads']} threads; decoding {decode_ms:.1f} ms a frame, not counted")
     _print(found)
     if args.json:
         main = found[0].as_dict()
