@@ -1,5 +1,8 @@
 """Layouts, damaged and missing files, and what the user is told about them."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
@@ -239,3 +242,23 @@ def test_two_targets_in_a_video_and_annotated_ranges_follow_the_otb_names(tmp_pa
 
 def test_the_otb_versions_have_their_published_numbers_of_sequences():
     assert [len(BENCHMARKS[name].sequences) for name in ("OTB2013", "OTB50", "OTB2015")] == [51, 50, 100]
+
+
+def test_a_result_that_was_changed_since_its_manifest_is_told_of(tmp_path):
+    from roam_tracker.report.origins import made_by
+
+    (tmp_path / "a.txt").write_text("1,2,3,4\n")
+    known = {"rows": 1, "sha256": hashlib.sha256(b"1,2,3,4\n").hexdigest()}
+    versions = {"roam-tracker": "1", "commit": "", "torch": "2"}
+    run = {
+        "versions": versions,
+        "threads": 1,
+        "device": "cpu",
+        "date": "2026-01-01",
+        "sequences": {"a": known},
+    }
+    manifest = {"tracker": tmp_path.name, "preset": None, "weights": None, "runs": [run]}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert made_by(tmp_path, ["a"])[1] is None
+    (tmp_path / "a.txt").write_text("1,2,3,5\n")
+    assert "tells of other contents of a." in made_by(tmp_path, ["a"])[1]

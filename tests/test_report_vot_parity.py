@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
+from roam_tracker.commands import main
 from roam_tracker.report import evaluate, load
 
 SIZE, LENGTHS = (120, 90), {"alpha": 45, "beta": 60, "gamma": 33}
@@ -197,3 +199,22 @@ def test_a_mask_or_a_foreign_version_is_refused(tmp_path):
     path.write_bytes(struct.pack("<hI", 2, 0))
     with pytest.raises(ResultError, match="found format version 2"):
         read_trajectory(path)
+
+
+@pytest.mark.skipif(not PROGRAM.is_file(), reason="the VOT toolkit is not installed")
+def test_the_command_shows_the_programs_numbers_beside_ours(workspace, tmp_path, capsys):
+    argv = ["report", "--benchmark", "VOT", "--results", str(workspace), "--annotations", str(workspace)]
+    assert main([*argv, "--out", str(tmp_path / "out"), "--vot-analysis"]) == 0
+    assert "toolkit EAO" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out/tables/vot.csv").set_index("tracker")
+    for column in ("accuracy", "failures", "realtime_accuracy", "ao"):
+        np.testing.assert_allclose(table[column], table[f"toolkit_{column}"], atol=1e-12)
+    np.testing.assert_allclose(table["eao"], table["toolkit_eao"], atol=1e-7)
+    assert not list((workspace / "analysis").glob("report-*"))
+
+
+def test_a_folder_that_is_no_workspace_has_no_program_to_ask(workspace, tmp_path, capsys):
+    argv = ["report", "--benchmark", "VOT", "--results", str(workspace / "results")]
+    argv += ["--annotations", str(workspace), "--out", str(tmp_path / "out"), "--vot-analysis"]
+    assert main(argv) == 2
+    assert "has no config.yaml, so `vot analysis` cannot read it" in capsys.readouterr().err

@@ -26,6 +26,7 @@ from roam_tracker.report import (
 from roam_tracker.report.attributes import read_attributes, scores_by_attribute
 from roam_tracker.report.paired import compare_trackers, comparison_lines
 from roam_tracker.report.paper import paper_benchmarks
+from roam_tracker.report.vot_program import with_program
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +99,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="test the difference of two trackers over the sequences both have",
     )
+    parser.add_argument(
+        "--vot-analysis",
+        action="store_true",
+        help="also what the VOT toolkit's own program says of a workspace, beside our numbers",
+    )
     parser.add_argument("--paper", action="store_true", help="print every number of the paper's tables")
     parser.add_argument(
         "--tex-style",
@@ -130,6 +136,11 @@ def run(args: argparse.Namespace) -> int:
         for index, name in enumerate(names)
     ]
     evaluations = [evaluate(one, seed=args.seed) for one in loaded]
+    if args.vot_analysis:
+        evaluations = [
+            with_program(one, folder) if one.benchmark.family == "vot" else one
+            for one, folder in zip(evaluations, results, strict=True)
+        ]
     if args.attributes:
         attributes = read_attributes(args.attributes)
         evaluations = [replace(one, attributes=scores_by_attribute(one, attributes)) for one in evaluations]

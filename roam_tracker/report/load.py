@@ -1,5 +1,6 @@
 """Reads raw results of every layout and the ground truth they are scored against."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,10 @@ def _read_boxes(paths: list[Path], truth: BoxTruth, notes: Notes) -> list[BoxRun
 def _read_vot(paths: list[Path], truth: VotTruth, notes: Notes) -> list[VotRun]:
     runs = []
     for path in paths:
+        if re.search(r"_\d{8}$", path.stem):
+            raise ResultError(
+                f"{path} is a run from an anchor, which the VOT toolkit alone scores. Use `vot analysis`."
+            )
         codes, regions = vot_files.read_trajectory(path)
         check_rows(path, len(codes), truth.source, len(truth.regions))
         if codes.count(vot_files.FAILED) > codes.count(vot_files.INITIALISED):

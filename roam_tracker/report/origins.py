@@ -1,5 +1,6 @@
 """What made a tracker's raw results, in one line, from the manifest.json beside them."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,8 @@ def made_by(folder: Path, sequences: Iterable[str]) -> tuple[str | None, str | N
     """A line such as `preset default, weights default (SHA-256 1a2b3c4d), cpu`, and a fault.
 
     sequences: those the folder has results of. Of several runs the last one counts. Both are None where the
-    folder has no manifest; the fault tells what does not fit: another tracker's, results since deleted.
+    folder has no manifest; the fault tells what does not fit: another tracker's, results since deleted or
+    changed.
     """
     path = folder / "manifest.json"
     if not path.is_file():
@@ -30,7 +32,24 @@ def made_by(folder: Path, sequences: Iterable[str]) -> tuple[str | None, str | N
     gone = sorted(listed - set(sequences))
     if gone:
         return line, f"{path} lists results that are not there: {', '.join(gone)}. {remedy}"
+    changed = sorted(name for run in manifest["runs"] for name in _changed(folder, run["sequences"]))
+    if changed:
+        return line, f"{path} tells of other contents of {', '.join(changed)}. {remedy}"
     return line, None
+
+
+def _changed(folder: Path, sequences: Any) -> list[str]:
+    """Sequences whose files of boxes are not those that the manifest has the hash of."""
+    if not isinstance(sequences, dict):  # written before there were hashes
+        return []
+    changed = []
+    for name, known in sequences.items():
+        own, plain = sorted((folder / name).glob(f"{name}_[0-9][0-9][0-9].txt")), folder / f"{name}.txt"
+        files = own or [plain] * plain.is_file()
+        content = b"".join(file.read_bytes() for file in files)
+        if known and files and hashlib.sha256(content).hexdigest() != known["sha256"]:
+            changed.append(name)
+    return changed
 
 
 def _line(manifest: dict[str, Any]) -> str:
