@@ -93,6 +93,30 @@ def test_the_otb_scores_equal_a_frame_by_frame_count_on_1000_sets(block):
         assert metrics.precision_otb(found[1]) == pytest.approx(hits / 20, abs=1e-12)
 
 
+@pytest.mark.parametrize("block", BLOCKS)
+def test_ao_and_both_sr_equal_a_frame_by_frame_count_on_1000_sets(block):
+    def inside(x, y, w, h):
+        """Moved into the image without getting shorter, then limited on the right and below."""
+        x, y = min(max(x, 0), SIZE[0]), min(max(y, 0), SIZE[1])
+        return x, y, min(max(w, 0), SIZE[0] - x), min(max(h, 0), SIZE[1] - y)
+
+    for seed in range(SETS * block, SETS * (block + 1)):
+        boxes, truth, visible, _ = edge_set(seed, frames=20)
+        found = []
+        for index in range(1, 20):
+            if not visible[index]:
+                continue
+            (x, y, w, h), (a, b, c, d) = inside(*boxes[index]), inside(*truth[index])
+            wide, high = max(0.0, min(x + w, a + c) - max(x, a)), max(0.0, min(y + h, b + d) - max(y, b))
+            union = w * h + c * d - wide * high
+            found.append(min(wide * high / union, 1.0) if union > 0 else 0.0)
+        ours = metrics.counted_got10k(metrics.overlap_got10k(boxes, truth, SIZE), visible)
+        assert metrics.average_overlap_got10k(ours) == pytest.approx(sum(found) / len(found), abs=1e-12)
+        for threshold in (0.5, 0.75):
+            share = sum(iou > threshold for iou in found) / len(found)
+            assert metrics.success_rate_got10k(ours, threshold) == pytest.approx(share, abs=1e-12)
+
+
 # ---------------------------------------------------------------- what any result set must obey
 
 side = st.integers(1, 50)
