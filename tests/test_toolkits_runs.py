@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from roam_tracker.errors import ConfigError
+from roam_tracker.toolkits.experiments import _pool
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.registry import deterministic, label
-from roam_tracker.toolkits.settings import dataset_names, read_settings
+from roam_tracker.toolkits.settings import RunSettings, dataset_names, read_settings
 
 FRAMES, SEQUENCES = 12, 4
 
@@ -291,3 +293,14 @@ def test_a_result_that_was_changed_is_not_trusted(run, tmp_path):
         f"{SEQUENCES}"
         and run("--workers", "0").stdout.count("has no times, or those of another run") == SEQUENCES
     )
+
+
+def test_workers_are_spread_over_all_visible_gpus(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    settings = RunSettings(name="x", layout="otb", workers=5)
+    assert _pool(settings, None).devices == ["cuda:0", "cuda:1", "cuda:2"]
+    assert _pool(replace(settings, device="cuda:1"), None).devices == ["cuda:1"]
+    assert _pool(replace(settings, tracker=("Static",)), None).devices == ["auto"]  # needs none
