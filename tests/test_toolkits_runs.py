@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,8 +199,13 @@ def test_a_tracker_of_others_is_found_by_module_and_class(monkeypatch):
 # Ray
 
 
-def raylets():
-    return subprocess.run(["pgrep", "-f", "ray::_perform"], capture_output=True, text=True).stdout.split()
+def tasks_of_ray():
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it may be gone by now
+            if b"ray::_perform" in file.read_bytes():
+                found.append(int(file.parent.name))
+    return found
 
 
 def test_a_ray_cluster_leaves_the_same_bytes_also_when_its_workers_are_killed(run, tmp_path):
@@ -209,9 +215,9 @@ def test_a_ray_cluster_leaves_the_same_bytes_also_when_its_workers_are_killed(ru
     (tmp_path / "at-work").unlink()
     process = run("--ray", "--workers", "2", tracker="trackers:Slow", wait=False)
     wait_until((tmp_path / "at-work").exists)
-    killed = raylets()
+    killed = tasks_of_ray()
     for worker in killed:
-        os.kill(int(worker), signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
     said, _ = process.communicate(timeout=120)
     assert killed
     if process.returncode:  # the sequences whose tasks died too often: a second run does what is missing
