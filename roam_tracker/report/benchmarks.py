@@ -6,7 +6,7 @@ from typing import Literal
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
 from roam_tracker.report.names import Spelling
-from roam_tracker.report.sequences import LASOT_TEST, OTB50, OTB2013, OTB2015
+from roam_tracker.sequences import LASOT_TEST, OTB50, OTB2013, OTB2015
 
 Family = Literal["otb", "lasot", "trackingnet", "got10k", "vot"]
 Layout = Literal["otb", "uav", "nfs", "dtb70", "tcolor128", "lasot", "trackingnet", "got10k", "vot"]

@@ -25,8 +25,8 @@ from roam_tracker.errors import DataError, ImageError
 from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.load import ONE_PASS, LoadedBoxes, LoadedVot
 from roam_tracker.report.plots import Style, new_figure, tracker_styles
-from roam_tracker.report.sequences import OTB_RANGES
 from roam_tracker.report.vot_files import Region
+from roam_tracker.sequences import OTB_RANGES
 
 Outline = NDArray[np.float64] | None  # (points, 2) x, y in pixels; None = nothing there
 _IMAGES = (".jpg", ".jpeg", ".png")

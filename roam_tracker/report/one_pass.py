@@ -12,7 +12,7 @@ from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import ResultError
 from roam_tracker.report.benchmarks import Family
 from roam_tracker.report.readers import RUN_AGAIN, BoxRun, BoxTruth, check_rows, read_boxes, read_text
-from roam_tracker.report.sequences import OTB_LATE_STARTS
+from roam_tracker.sequences import OTB_LATE_STARTS
 
 Lengths = Literal["whole", "benchmark"]
 

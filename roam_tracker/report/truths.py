@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from roam_tracker.errors import DataError
 from roam_tracker.report.benchmarks import Benchmark, Layout, otb_name
 from roam_tracker.report.readers import RESTORE, BoxTruth, number, read_boxes, read_text
-from roam_tracker.report.sequences import OTB_RANGES
+from roam_tracker.sequences import OTB_RANGES
 
 Files = dict[str, Path]
 

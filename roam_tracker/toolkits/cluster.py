@@ -4,7 +4,7 @@ import faulthandler
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,11 @@ class RayCluster:
     threads: int = 1
     timeout_s: float = 30.0
     retries: int = 2
-    _ray: Any = field(init=False, default=None)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome | Failure]:
         """What became of each job, as they finish; the order of the jobs is that of their starts."""
         ray = _import_ray()
         cores = max(1, self.threads)
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             if self.address:
                 ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")

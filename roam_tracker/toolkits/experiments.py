@@ -117,11 +117,12 @@ def open_experiment(settings: RunSettings) -> Any:
     if not settings.root:
         raise ConfigError(f"Say where the sequences of {settings.name} are: --root DIR")
     _need_toolkit()
-    from roam_tracker.toolkits import later, onepass
+    from roam_tracker.toolkits import onepass
     from roam_tracker.toolkits.datasets import open_dataset
+    from roam_tracker.toolkits.lasot_trackingnet import LaSOT, TrackingNet
 
     dataset = open_dataset(settings.layout, settings.root, settings.version)
-    title, kinds = settings.name, {"uav": onepass.UAV, "lasot": later.LaSOT, "trackingnet": later.TrackingNet}
+    title, kinds = settings.name, {"uav": onepass.UAV, "lasot": LaSOT, "trackingnet": TrackingNet}
     if settings.layout == "nfs":
         title = f"NfS/{settings.version}"  # as the toolkit has it
     elif settings.layout == "folder":

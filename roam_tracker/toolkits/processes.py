@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from multiprocessing import connection
 from typing import Any
 
 from roam_tracker.errors import RunError
-from roam_tracker.toolkits.runs import Failure, Job, Outcome, Worker, now
+from roam_tracker.toolkits.runs import Failure, Job, Outcome, Worker
 
 _CONTEXT = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
 _LOOK_S = 0.5  # between two looks at the clocks of the crew
@@ -79,7 +80,7 @@ class _Death:
 
 @dataclass(slots=True)
 class _Member:
-    """A process, the pipe to it, its clock, and the job that it is at."""
+    """A process, the pipe to it, its clock, which is that of the whole machine, and the job that it is at."""
 
     place: int
     device: str
@@ -92,14 +93,14 @@ class _Member:
 
     def __post_init__(self) -> None:
         self.pipe, other = _CONTEXT.Pipe()
-        self.clock, self.frame = _CONTEXT.RawValue("d", now()), _CONTEXT.RawValue("l", -1)
+        self.clock, self.frame = _CONTEXT.RawValue("d", time.monotonic()), _CONTEXT.RawValue("l", -1)
         arguments = (other, self.clock, self.frame, self.device, self.threads)
         self.process = _CONTEXT.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         other.close()
 
     def give(self, job: Job) -> None:
-        self.job, self.frame.value, self.clock.value = job, -1, now()
+        self.job, self.frame.value, self.clock.value = job, -1, time.monotonic()
         with suppress(OSError):  # it is dead; `look` will find out
             self.pipe.send(job)
 
@@ -121,7 +122,7 @@ class _Member:
             advice = " (out of memory? take fewer workers)" if code == -signal.SIGKILL else ""
             return _Death(f"its process was {how}{advice}", True)
         frame = self.frame.value
-        if now() - self.clock.value > timeout_s * (_START if frame < 0 else 1):
+        if time.monotonic() - self.clock.value > timeout_s * (_START if frame < 0 else 1):
             self.dismiss()
             file = self.job.images[frame] if self.job and frame >= 0 else ""
             what = (
@@ -144,7 +145,7 @@ def _serve(pipe: Any, clock: Any, frame: Any, device: str, threads: int) -> None
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def beat(number: int) -> None:
-        frame.value, clock.value = number, now()
+        frame.value, clock.value = number, time.monotonic()
 
     worker = Worker(device, threads, beat)
     while True:

@@ -21,6 +21,7 @@ from roam_tracker.core.geometry import check_box, overlap
 from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.files import nearest
 from roam_tracker.recording import Recorder
+from roam_tracker.sequences import OTB_ANNOTATED
 from roam_tracker.toolkits.annotations import read_boxes
 
 Box = NDArray[np.float64]
@@ -83,15 +84,7 @@ class OracleTracker:
 
 Truth = dict[Path, Box]  # image file -> true box x, y, w, h in px, NaN where the target is absent
 
-# the images that OTB annotates in folders with more of them, numbered from 1 and both included
-_OTB_RANGES = {
-    "david": (300, 770),
-    "diving": (1, 215),
-    "football1": (1, 74),
-    "freeman3": (1, 460),
-    "freeman4": (1, 283),
-    "tiger1": (6, 354),
-}
+_RANGES = {name.lower(): frames for name, frames in OTB_ANNOTATED.items()}
 
 
 def image_file(image: Any) -> Path:
@@ -125,7 +118,7 @@ def find_truth(file: Path, box: Box) -> Truth:
 def _read_truth(path: Path, folder: Path) -> Truth:
     images = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in (".jpg", ".jpeg", ".png"))
     rows = list(read_boxes(path, polygons=True))
-    first, last = _OTB_RANGES.get(folder.parent.name.lower(), (1, len(images)))
+    first, last = _RANGES.get(folder.parent.name.lower(), (1, len(images)))
     if len(rows) != len(images) and len(rows) == last - first + 1:
         images = images[first - 1 : last]
     if len(rows) != len(images):

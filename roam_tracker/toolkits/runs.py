@@ -6,7 +6,7 @@ written by those who track, so results look the same whoever made them.
 """
 
 import random
-import time
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -151,14 +151,7 @@ class Here:
 
 def _seed(seed: int) -> None:
     """Seed every generator that a stochastic tracker may use."""
-    import sys
-
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  (the legacy generator is what trackers of others draw from)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
-
-
-def now() -> float:
-    """A clock that all processes of a machine share, in seconds."""
-    return time.clock_gettime(time.CLOCK_MONOTONIC) if hasattr(time, "CLOCK_MONOTONIC") else time.monotonic()

@@ -6,12 +6,10 @@ from got10k.datasets import OTB
 
 from roam_tracker.errors import DataError
 from roam_tracker.report.benchmarks import find_benchmark, otb_name
-from roam_tracker.report.sequences import OTB_RANGES
+from roam_tracker.sequences import OTB_ANNOTATED
 from roam_tracker.toolkits.annotations import check_count, read_boxes
 from roam_tracker.toolkits.datasets.base import Boxes, Counted, need_folder
 
-# the annotation of Tiger1 begins at frame 6 in some copies; which one it is shows in its rows
-_RANGES = {**OTB_RANGES, "Tiger1": (6, 354)}
 _DOUBLE = ("Jogging", "Skating2")  # two targets, hence two annotation files and two sequences
 
 
@@ -64,7 +62,7 @@ class PartialOTB(Counted, OTB):
         folder, file = Path(self.seq_dirs[index], "img"), self.anno_files[index]
         images = sorted(map(str, folder.glob("*.jpg")))
         boxes = read_boxes(file, polygons=self.version is None)
-        first, last = _RANGES.get(self.seq_names[index], (1, len(images)))
+        first, last = OTB_ANNOTATED.get(self.seq_names[index], (1, len(images)))
         if len(images) >= last and len(images) > len(boxes) == last - first + 1:
             images = images[first - 1 : last]
         check_count(file, len(boxes), len(images), folder)

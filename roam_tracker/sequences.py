@@ -29,6 +29,9 @@ OTB_RANGES = {
 # Frames at the start of a video that OTB's own tool leaves out; files of the video have both lengths.
 OTB_LATE_STARTS = {"Tiger1": 5}
 
+# Images of a folder that its annotation may be made for, if it has as many rows: (first, last) as above.
+OTB_ANNOTATED = {**OTB_RANGES, "Tiger1": (6, 354)}
+
 # LaSOT's test set (protocol II): four videos of each class.
 _LASOT_TEST = """
 airplane:1,9,13,15 basketball:1,6,7,11 bear:2,4,6,17 bicycle:2,7,9,18 bird:2,3,15,17 boat:3,4,12,17
