@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from roam_tracker.core import tracking
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.core.geometry import Boxes, check_box
-from roam_tracker.errors import ConfigError, ImageError, RoamError
+from roam_tracker.errors import BoxError, ConfigError, RoamError, RunError
+from roam_tracker.images import to_rgb
 from roam_tracker.recording import Recorder
 from roam_tracker.state_file import read_state, write_state
 from roam_tracker.weights import weights_for
@@ -30,8 +29,10 @@ class RoamTracker:
     device: "auto" (CUDA where there is some), "cpu", "cuda", "cuda:1", ...
     record: a file for what the updates did, see recording.py; written by `write_recording`
 
-    An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey and RGBA are converted.
-    A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel.
+    An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey, RGBA and 16 bits are converted.
+    A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel. Boxes that come out are finite,
+    their centre lies in the image and no side is longer than the image's; what cannot be used raises an error
+    of errors.py and leaves the target as it was.
     """
 
     def __init__(
@@ -51,9 +52,13 @@ class RoamTracker:
         self.recording = None if record is None else Recorder()
 
     def init(self, image: Any, box: Any) -> None:
-        """Start on `box`; a second call starts afresh. Raises ImageError, BoxError."""
-        x, y, w, h = check_box(box)
+        """Start on `box`; a second call starts afresh.
+
+        Raises ImageError, and BoxError for a box that is none or that no target in the image can have.
+        """
+        first = to_box(box)
         frame = self._frame(image)
+        x, y, w, h = _seen(first, frame.shape[1], frame.shape[0])
         if self.recording is not None:
             self.recording.begin()
         observe = None if self.recording is None else self.recording.observe
@@ -66,16 +71,27 @@ class RoamTracker:
         truth: only for an oracle preset, which learns from true boxes: the target's box in this image,
                without area or not finite where it is absent. The box returned is found without it.
 
-        Raises ImageError, BoxError, and RoamError when `init` was not called before.
+        Raises ImageError, BoxError, RoamError when `init` was not called before, and RunError when the
+        numbers of the model have grown beyond all bounds.
         """
         state = self._target("update(image)")
         box_to_learn = self._to_learn(truth)
         observe = None if self.recording is None else self.recording.observe
-        self.state, box, score = tracking.step(
+        after, box, score = tracking.step(
             self.model, state, self._frame(image), truth=box_to_learn, observe=observe
         )
-        self.score = min(max(score, 0.0), 1.0)
+        if not np.isfinite([*box, score]).all():
+            raise RunError(
+                f"The response in frame {after.frames} is not finite: the updates made the model diverge. "
+                "Use smaller rates or update.guard_halvings in the preset, or other weights."
+            )
+        self.state, self.score = after, min(max(score, 0.0), 1.0)
         return np.array(box)
+
+    @property
+    def rejected_steps(self) -> int:
+        """Gradient steps on this target that were undone because the loss rose or was not finite."""
+        return 0 if self.state is None else self.state.rejected_steps
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the target to a file from which `load` goes on. Raises RunError when the disk refuses."""
@@ -108,7 +124,7 @@ class RoamTracker:
             )
         if truth is None or _absent(truth):
             return None
-        x, y, w, h = (float(value) for value in check_box(truth))
+        x, y, w, h = (float(value) for value in to_box(truth))
         return x, y, w, h
 
     def _frame(self, image: Any) -> torch.Tensor:
@@ -124,41 +140,35 @@ def _absent(box: Any) -> bool:
     return values.shape == (4,) and not (np.isfinite(values).all() and (values[2:] > 0).all())
 
 
-def to_rgb(image: Any) -> NDArray[np.uint8]:
-    """Any usual image as (H, W, 3) uint8 RGB, an array of that kind as it is.
+_FARTHEST = 1e6  # px; what lies farther away is no place in an image
+_SMALLEST = 0.5  # px; the side of a first box
+_LARGEST = 4  # the side of a first box over the image's
 
-    Raises ImageError naming the file or the shape.
-    """
-    if isinstance(image, (str, os.PathLike)):
-        try:
-            with Image.open(image) as opened:
-                return np.array(opened.convert("RGB"))
-        except FileNotFoundError:
-            raise ImageError(f"Image {os.fspath(image)} does not exist.") from None
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise ImageError(
-                f"Image {os.fspath(image)} cannot be read ({error}). Replace the file."
-            ) from None
-    if isinstance(image, Image.Image):
-        try:
-            return np.array(image.convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            name = getattr(image, "filename", "") or "in memory"
-            raise ImageError(f"Image {name} cannot be read ({error}). Replace the file.") from None
-    array = np.asarray(image)
-    if array.dtype != np.uint8 or array.size == 0:
-        raise ImageError(
-            f"An image array must be uint8 and not empty, got {array.dtype} of shape {array.shape}."
+
+def to_box(box: Any) -> Boxes:
+    """A box in any usual form, float64 (4,). Raises BoxError unless it could be one in some image."""
+    if isinstance(box, (str, bytes, dict, set, frozenset)):  # NumPy would take "1234" apart
+        raise BoxError(f"A box must be four numbers x, y, w, h in pixels, got {box!r:.60}.")
+    found = check_box(box)
+    if np.abs(found).max() > _FARTHEST:
+        raise BoxError(
+            f"A box must lie within a million pixels, got {found.tolist()}. Give x, y, w, h in px."
         )
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim == 2:
-        array = np.repeat(array[:, :, None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] not in (3, 4):
-        raise ImageError(
-            f"An image array must be H x W x 3 (RGB), H x W x 4 or H x W, got shape {array.shape}."
-        )
-    return np.require(array[:, :, :3], requirements=("C", "W"))  # what torch takes without a copy
+    return found
+
+
+def _seen(box: Boxes, width: int, height: int) -> Boxes:
+    """The box itself; raises BoxError for one that no target seen in an image of that size can have."""
+    x, y, w, h = box.tolist()
+    told = f"The first box x={x:g}, y={y:g}, w={w:g}, h={h:g}"
+    image = f"the image of {width} x {height} px"
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        raise BoxError(f"{told} lies outside {image}. Start on a frame where the target is visible.")
+    if w > _LARGEST * width or h > _LARGEST * height:
+        raise BoxError(f"{told} is more than {_LARGEST} times as large as {image}. Give x, y, w, h in px.")
+    if min(w, h) < _SMALLEST:
+        raise BoxError(f"{told} is too small in {image}; each side must be {_SMALLEST} px or more.")
+    return box
 
 
 def _device(name: str) -> torch.device:

@@ -17,7 +17,7 @@ from roam_tracker.errors import (
     RunError,
     WeightsError,
 )
-from roam_tracker.tracker import to_rgb
+from roam_tracker.images import to_rgb
 from roam_tracker.weights import load_weights
 
 ORACLE = dataclasses.replace(load_preset("default"), oracle=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from roam_tracker.core import backbone, search
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.errors import DataError, ImageError
-from roam_tracker.tracker import to_rgb
+from roam_tracker.images import to_rgb
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.sources import ClipSource, Footage, FromVideos
 from roam_tracker.training.videos import Video, find_videos

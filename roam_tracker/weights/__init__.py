@@ -11,7 +11,7 @@ from torch import Tensor
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.errors import WeightsError
-from roam_tracker.weights.backbones import load_backbone
+from roam_tracker.weights.backbones import check_finite, load_backbone
 
 
 def _published(weights: str) -> str | None:
@@ -33,14 +33,15 @@ def weights_for(config: TrackerConfig) -> dict[str, Tensor]:
 def load_weights(weights: str) -> dict[str, Tensor]:
     """Tensors, float32, of a shipped file by its name, or of any file by its path (ending in .safetensors).
 
-    Raises WeightsError when the file is absent or damaged.
+    Raises WeightsError when the file is absent or damaged, or has a value that is not finite.
     """
     try:
-        return {name: tensor.float() for name, tensor in load(read_weights(weights)).items()}
-    except SafetensorError as error:
+        tensors = {name: tensor.float() for name, tensor in load(read_weights(weights)).items()}
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:  # a kind of number torch has not
         raise WeightsError(
             f"Weights {weights} are damaged ({error}). Fetch or make the file again."
         ) from None
+    return check_finite(weights, tensors)
 
 
 def read_weights(weights: str) -> bytes:

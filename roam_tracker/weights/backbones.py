@@ -97,7 +97,17 @@ def load_backbone(name: str, path: str | os.PathLike[str] | None = None) -> dict
             weights[key] = tensor.to(torch.float32, copy=True).contiguous()
     if kind == ".safetensors":
         weights["conv1_1.weight"] = weights["conv1_1.weight"].flip(1)  # BGR to RGB
-    return weights
+    return check_finite(file, weights)
+
+
+def check_finite(file: str | os.PathLike[str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors themselves; WeightsError naming the first with a value that is infinite or no number."""
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(
+                f"{file} has values in {name!r} that are not finite. Fetch or make the file again."
+            )
+    return tensors
 
 
 def fetch_backbone(name: str, to: str | os.PathLike[str] | None = None) -> Path:
