@@ -13,6 +13,7 @@ from roam_tracker.errors import guarded
 from roam_tracker.version import __version__
 
 COMMANDS = {
+    "track": "follow an object through a video, a folder of images or what a camera sees",
     "demo": "make sample data, run both toolkits on it, build the report",
     "sample": "write small synthetic sequences with exact ground truth",
     "report": "tables, plots and a page from raw results and ground truth",
