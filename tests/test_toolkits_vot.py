@@ -158,6 +158,12 @@ def test_an_exception_reaches_the_toolkit_and_its_log_as_text(image):
     assert "Traceback" in said
 
 
+def test_an_exception_about_a_file_whose_name_is_no_unicode_reaches_the_toolkit(image):
+    with served(update="raise ValueError('caf\\udce9.jpg')") as toolkit:
+        assert toolkit.start(image).startswith('@@TRAX:quit "trax.reason=ValueError: caf')
+        assert toolkit.end() == 1
+
+
 def test_a_box_without_area_is_refused_in_words(image):
     with served() as toolkit:
         answer = toolkit.start(image, "5,5,0,8")
@@ -173,7 +179,18 @@ def test_an_error_before_the_protocol_is_shown_as_whole_lines():
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=20,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stdout == "\nConfigError: There is no tracker named 'Statik': did you mean 'Static'?\n"
+    hello, *said = done.stdout.splitlines()
+    assert hello.startswith("@@TRAX:hello ")
+    words = [line for line in said if not line.startswith("@@TRAX:quit")]
+    assert words == ["", "ConfigError: There is no tracker named 'Statik': did you mean 'Static'?"]
+
+
+def test_an_error_before_the_protocol_is_the_answer_to_the_first_request(image):
+    with served(made="raise ValueError('no such\\nweights')") as toolkit:
+        answer = toolkit.start(image)
+        assert answer.startswith('@@TRAX:quit "trax.reason=ValueError: no such weights"')
+        assert toolkit.end() == 1
+        assert "Traceback" in "".join(toolkit.said)
 
 
 def test_quit_ends_the_process_with_status_0():

@@ -62,7 +62,7 @@ SAID = {
     "short": "which is not finite or has no area",
     "text": "could not convert string to float: 'left'",
     "hang": "did not reply in 2 seconds",
-    "killed": "",
+    "killed": "Process exited with code (-9)",
 }
 
 
@@ -78,6 +78,7 @@ def test_a_tracker_that_does_wrong(sample, tmp_path, capsys, fault):
     done = evaluate(tmp_path / "w", "Faulty", "--persist", "--experiments", "unsupervised")
     assert done.returncode == 0  # the toolkit's own status says nothing
     assert SAID[fault] in logs(tmp_path / "w") + done.stdout + done.stderr
+    assert "Tracker Faulty encountered an error at sequence motion: " in done.stdout + done.stderr
     capsys.readouterr()
     assert check(tmp_path / "w") == 1
     said = capsys.readouterr().out
@@ -212,7 +213,8 @@ def test_results_of_other_settings_in_the_folder_end_the_run_with_a_sentence(eva
     path = workspace / "results/Static/manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"tracker": "Other"}))
     (workspace / "results/Static/unsupervised/scale/scale_001.bin").unlink()
-    evaluate(workspace)
+    done = evaluate(workspace)
+    assert 'tracker was "Other", it is "Static" now. Delete the folder' in done.stdout + done.stderr
     assert "ResultError: " in logs(workspace) and 'tracker was "Other"' in logs(workspace)
     assert not (workspace / "results/Static/unsupervised/scale/scale_001.bin").exists()
 

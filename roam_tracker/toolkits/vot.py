@@ -10,8 +10,11 @@ ROAM_VOT_LOG if that is set, else to a nameless one whose end is shown after a f
 import argparse
 import ctypes
 import os
+import select
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,7 +30,8 @@ from roam_tracker.toolkits.manifest import Manifest, device_of
 from roam_tracker.toolkits.registry import TRACKERS, Follower, OracleTracker, check_name, create
 
 Box = NDArray[np.float64]
-_TRAX, _STDERR = 1, 2  # file descriptors
+_REQUESTS, _TRAX, _STDERR = 0, 1, 2  # file descriptors
+_GRACE_S = 5.0  # to end in order when the toolkit is gone
 _SHOWN = 4000  # characters of the log that are shown after a failure
 
 
@@ -47,17 +51,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if sys.stdin is not None and sys.stdin.isatty():
         return guarded(_explain)
+    server = None
+    threading.Thread(target=_end_with_toolkit, daemon=True).start()
     with _private_output() as log:
         try:
-            check_name(args.tracker)
-            with _closed_stdout():
-                manifest = _manifest(args.tracker)
-                follower = create(args.tracker, args.device)
-                if not isinstance(
-                    follower, OracleTracker
-                ):  # noise has no true box, and nobody times an oracle
-                    warm_up(follower)
-            served = serve(args.tracker, follower)
+            try:
+                with _closed_stdout():
+                    manifest, follower = _prepared(args.tracker, args.device)
+            except Exception:
+                server = _greeted(args.tracker)
+                raise
+            server = _hello(args.tracker)
+            served = serve(server, args.tracker, follower)
+            _quit(server, None)
+            server = None
             if manifest is not None:
                 for sequence in served:
                     manifest.add(sequence, device_of(follower), None)
@@ -66,52 +73,78 @@ def main(argv: Sequence[str] | None = None) -> int:
             _show_failure(RunError(f"The toolkit went away without a word ({error.__cause__})."), log)
             return 1
         except Exception as error:
-            _show_failure(error, log)
+            _show_failure(error, log)  # first, for the toolkit's log ends where the protocol does
+            if server is not None:
+                _quit(server, _one_line(error))
             return error.exit_status if isinstance(error, RoamError) else 1
 
 
-def serve(name: str, follower: Follower) -> list[str]:
-    """Answer the toolkit's requests until it quits; names of the sequences that it asked for.
+def _prepared(name: str, device: str) -> tuple[Manifest | None, Follower]:
+    """The manifest of the run, and the tracker, loaded and warm: the toolkit's clock starts at the hello."""
+    check_name(name)
+    manifest, follower = _manifest(name), create(name, device)
+    if not isinstance(follower, OracleTracker):  # noise has no true box, and nobody times an oracle
+        warm_up(follower)
+    return manifest, follower
 
-    An exception is passed on to the toolkit as text, then raised.
+
+def _greeted(name: str) -> Any:
+    """The protocol after the first request, to be answered with an error that came before; else None.
+
+    Of a process that ends without a hello the toolkit's screen says only that it could not connect.
     """
     try:
-        from trax import Image, Rectangle, Region, Server, TraxException, TraxStatus
+        server = _hello(name)
+        _next(server)
+    except (RunError, _ClientGone):  # no TraX, or nobody there
+        return None
+    return server
+
+
+def _hello(name: str) -> Any:
+    """The server's side of the protocol, begun."""
+    try:
+        from trax import Image, Region, Server, TraxException
     except ImportError as error:
         raise RunError(f"TraX is not installed here ({error}). Run: pip install vot-trax") from error
     try:
         # no metadata: with the entry `vot` the toolkit would start this process for every restart
-        server = Server([Region.RECTANGLE], [Image.PATH], tracker_name=name)
+        return Server([Region.RECTANGLE], [Image.PATH], tracker_name=name)
     except TraxException as error:
         raise _ClientGone from error
-    sequences: dict[str, None] = {}
+
+
+def _next(server: Any) -> Any:
+    """The toolkit's next request."""
+    from trax import TraxException
+
     try:
-        while True:
-            try:
-                request = server.wait()
-            except TraxException as error:
-                raise _ClientGone from error
-            if request.type == TraxStatus.QUIT:
-                break
-            image = request.image["color"].path()
-            if request.type == TraxStatus.INITIALIZE:
-                box = np.array(request.objects[0][0].bounds(), dtype=np.float64)
-                follower.init(image, box)
-                sequences[_sequence(image)] = None
-                score = 1.0
-            else:
-                box, score = _checked(name, follower.update(image), image), _share(follower.score)
-            try:
-                server.status([(Rectangle.create(*box.tolist()), {"confidence": score})])
-            except TraxException as error:
-                raise _ClientGone from error
-    except _ClientGone:
-        raise
-    except Exception as error:
-        _quit(server, _one_line(error))
-        raise
-    _quit(server, None)
-    return list(sequences)
+        return server.wait()
+    except TraxException as error:
+        raise _ClientGone from error
+
+
+def serve(server: Any, name: str, follower: Follower) -> list[str]:
+    """Answer the toolkit's requests until it quits; names of the sequences that it asked for."""
+    from trax import Rectangle, TraxException, TraxStatus
+
+    sequences: dict[str, None] = {}
+    while True:
+        request = _next(server)
+        if request.type == TraxStatus.QUIT:
+            return list(sequences)
+        image = request.image["color"].path()
+        if request.type == TraxStatus.INITIALIZE:
+            box = np.array(request.objects[0][0].bounds(), dtype=np.float64)
+            follower.init(image, box)
+            sequences[_sequence(image)] = None
+            score = 1.0
+        else:
+            box, score = _checked(name, follower.update(image), image), _share(follower.score)
+        try:
+            server.status([(Rectangle.create(*box.tolist()), {"confidence": score})])
+        except TraxException as error:
+            raise _ClientGone from error
 
 
 def _checked(name: str, box: Any, image: str) -> Box:
@@ -147,6 +180,15 @@ def warm_up(follower: Follower) -> None:
 
 class _ClientGone(Exception):
     """The toolkit closed the pipe: nobody is left to answer."""
+
+
+def _end_with_toolkit() -> None:
+    """End this process soon after the other end of its input has closed, even if the tracker hangs."""
+    poll = select.poll()
+    poll.register(_REQUESTS, 0)  # of the hang-up only
+    if any(event & select.POLLHUP for _, event in poll.poll()):
+        time.sleep(_GRACE_S)
+        os._exit(1)
 
 
 def _explain() -> int:
@@ -195,7 +237,7 @@ def _show_failure(error: Exception, log: IO[bytes]) -> None:
     # a line of the protocol begins with @@TRAX:
     whole = "".join(f"\n{line}" for line in lines if not line.startswith("@@TRAX:")) + "\n"
     with suppress(OSError):  # nobody may read any more
-        os.write(_TRAX, whole.encode())
+        os.write(_TRAX, whole.encode(errors="backslashreplace"))
 
 
 def _quit(server: Any, reason: str | None) -> None:
@@ -206,7 +248,8 @@ def _quit(server: Any, reason: str | None) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return line.encode(errors="backslashreplace").decode()  # a file's name may be no Unicode
 
 
 def _share(score: float) -> float:
