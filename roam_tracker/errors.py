@@ -9,10 +9,16 @@ RoamError                    one sentence: the culprit, what was found, the reme
     ResultError              a raw result file
     WeightsError             a file of weights
   RunError                   the input was fine, the work failed      exit status 1
+
+What no part of the program expected ends with status 1, Ctrl-C with 130, a reader of the output that went
+away with 141, as other programs do.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class RoamError(Exception):
@@ -56,14 +62,62 @@ class RunError(RoamError):
 
 
 def guarded(work: Callable[[], int], *, debug: bool = False) -> int:
-    """Run a command's `work`; tell an expected error as one sentence on stderr, return the exit status."""
+    """Run a command's `work`; tell an error as one sentence on stderr, return the exit status.
+
+    debug: expected and unexpected errors are raised, with their traceback
+    """
     try:
-        return work()
-    except RoamError as error:
-        if debug:
-            raise
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return error.exit_status
+        status = work()
+        sys.stdout.flush()  # a reader that went away is met here, not when the interpreter ends
+        return status
     except KeyboardInterrupt:
         print("Interrupted; finished results are kept.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        with suppress(OSError, ValueError, AttributeError):  # nothing of a file behind stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if debug:
+            raise
+        known = error if isinstance(error, RoamError) else _of_the_system(error)
+        if known is None:
+            print(
+                f"Unexpected {type(error).__name__}: {one_line(error)}. This is a fault of roam-tracker or "
+                "of what it stands on; run it again with --debug to see where.",
+                file=sys.stderr,
+            )
+            return 1
+        print(f"{type(known).__name__}: {known}", file=sys.stderr)
+        return known.exit_status
+
+
+def one_line(error: BaseException) -> str:
+    """An error's text without line breaks and a last full stop; its type where it has none."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Free space or choose another folder",
+    errno.EDQUOT: "Free space or choose another folder",
+    errno.EACCES: "Change its rights or choose another place",
+    errno.EPERM: "Change its rights or choose another place",
+    errno.EROFS: "Choose a place that can be written",
+    errno.ENOENT: "Give one that exists",
+    errno.EMFILE: "Allow more open files: ulimit -n 4096",
+}
+
+
+def _of_the_system(error: Exception) -> RunError | None:
+    """What the operating system refused, with the file and the remedy; None for any other error."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
+        return RunError("There is not enough memory. End other programs, or use fewer workers.")
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    where = " -> ".join(os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name))
+    remedy = _REMEDIES.get(error.errno, "Mend that and run it again")
+    return RunError(f"{where + ': ' if where else ''}{error.strerror}. {remedy}.")
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, (str, bytes, os.PathLike))

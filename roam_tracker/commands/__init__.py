@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, line in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=line, description=line)
+        subparser.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
         if name == chosen:
             command = importlib.import_module(f"roam_tracker.commands.{name}")
             command.add_arguments(subparser)

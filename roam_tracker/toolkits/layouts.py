@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -54,25 +55,34 @@ def write_sample(
     settings = {"format": _FORMAT, "seed": seed, "frames": frames, "sequences": sequences, "size": list(size)}
     if _is_there(out, settings):
         return False
-    try:
+    with _writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            names = sample_names(sequences)
-            for number, (name, (kind, offset)) in enumerate(names.items(), start=1):
+    try:
+        names = sample_names(sequences)
+        for number, (name, (kind, offset)) in enumerate(names.items(), start=1):
+            with _writing(out):
                 _write_sequence(building, name, render(kind, frames, seed + offset, size))
-                progress(f"[{number}/{sequences}] {name}: {KINDS[kind]}")
+            progress(f"[{number}/{sequences}] {name}: {KINDS[kind]}")
+        with _writing(out):
             (building / "GOT-10k/val/list.txt").write_text("".join(f"{name}\n" for name in names))
             (building / "VOT/list.txt").write_text("".join(f"{name}\n" for name in names))
             (building / _STAMP).write_text(json.dumps(settings) + "\n")
             building.chmod(0o755)
             building.replace(out)  # an empty folder in its place is replaced too
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return True
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Turns what the disk refuses into an error that names the folder."""
+    try:
+        yield
     except OSError as error:
         raise RunError(f"{out} could not be written: {error.strerror}. Choose another folder.") from error
-    return True
 
 
 def _is_there(out: Path, settings: dict[str, object]) -> bool:
