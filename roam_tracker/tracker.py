@@ -42,7 +42,7 @@ class RoamTracker:
         record: str | os.PathLike[str] | None = None,
     ) -> None:
         self.config = preset if isinstance(preset, TrackerConfig) else load_preset(os.fspath(preset))
-        self.device = _device(device)
+        self.device = find_device(device)
         if self.device.type == "cpu":
             keep_large_blocks()
         self.model = tracking.Model(self.config, weights_for(self.config), self.device)
@@ -171,7 +171,8 @@ def _seen(box: Boxes, width: int, height: int) -> Boxes:
     return box
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """The device of that name, for "auto" CUDA where there is some; ConfigError when it is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

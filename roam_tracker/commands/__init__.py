@@ -14,6 +14,7 @@ from roam_tracker.version import __version__
 
 COMMANDS = {
     "track": "follow an object through a video, a folder of images or what a camera sees",
+    "doctor": "check Python, libraries, device, weights and toolkits, and data sets on request",
     "demo": "make sample data, run both toolkits on it, build the report",
     "sample": "write small synthetic sequences with exact ground truth",
     "report": "tables, plots and a page from raw results and ground truth",
