@@ -6,6 +6,7 @@ from importlib import resources
 import numpy as np
 import pytest
 import torch
+import web
 from safetensors.torch import save_file
 
 from roam_tracker.commands import main
@@ -13,7 +14,7 @@ from roam_tracker.core import backbone
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.model import Model
 from roam_tracker.errors import ConfigError, RunError, WeightsError
-from roam_tracker.weights import load_weights
+from roam_tracker.weights import download, load_weights
 from roam_tracker.weights.backbones import cache_folder, fetch_backbone, find_backbone, load_backbone
 
 # the convolutions of VGG-16 up to conv4_3: name, number in torchvision's `features`, outputs, inputs
@@ -222,15 +223,16 @@ def test_a_backbone_without_a_file_of_its_own_is_refused():
 
 
 @pytest.fixture
-def published(monkeypatch, tmp_path):
-    """A small file in the place of the published one."""
-    file = tmp_path / "site" / "vgg16-small.pth"
-    file.parent.mkdir()
-    file.write_bytes(b"weights")
-    digits = hashlib.sha256(b"weights").hexdigest()[:8]
-    spec = replace(backbone.BACKBONES["vgg16"], file=backbone.PublishedFile(file.as_uri(), digits))
-    monkeypatch.setitem(backbone.BACKBONES, "vgg16", spec)
-    return file
+def published(monkeypatch):
+    """A site with a small file in the place of the published one."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "SCHEMES", ("http",))
+    with web.running() as site:
+        site.files["vgg16-small.pth"] = b"weights"
+        digits = hashlib.sha256(b"weights").hexdigest()[:8]
+        file = backbone.PublishedFile(site.url("vgg16-small.pth"), digits)
+        monkeypatch.setitem(backbone.BACKBONES, "vgg16", replace(backbone.BACKBONES["vgg16"], file=file))
+        yield site
 
 
 def test_a_fetched_backbone_is_found_and_its_size_and_place_are_told(published, capsys):
@@ -253,23 +255,28 @@ def test_a_file_that_is_there_is_not_fetched_again_but_a_damaged_one_is(publishe
     file = fetch_backbone("vgg16")
     file.write_bytes(b"half")
     assert fetch_backbone("vgg16").read_bytes() == b"weights"
-    published.unlink()
+    published.files.clear()
     assert fetch_backbone("vgg16").read_bytes() == b"weights"
 
 
 def test_a_file_with_another_hash_is_refused_and_nothing_is_kept(published):
-    published.write_bytes(b"something else")
+    published.files["vgg16-small.pth"] = b"something else"
     with pytest.raises(RunError, match=r"SHA-256 begins with .*Nothing was kept"):
         fetch_backbone("vgg16")
     assert list(cache_folder().iterdir()) == []
 
 
 def test_a_failed_download_ends_with_status_1_the_url_and_the_place(published, capsys):
-    published.unlink()
+    published.files.clear()
     assert main(["fetch", "vgg16"]) == 1
     said = capsys.readouterr().err
-    assert published.as_uri() in said and str(cache_folder() / "vgg16-small.pth") in said
+    assert published.url("vgg16-small.pth") in said and str(cache_folder() / "vgg16-small.pth") in said
     assert "ROAM_BACKBONE" in said and said.count("\n") == 1
+
+
+def test_every_published_file_is_fetched_over_https():
+    files = [spec.file for spec in backbone.BACKBONES.values() if spec.file]
+    assert files and all(file.url.startswith("https://") and len(file.sha256) >= 8 for file in files)
 
 
 # Shipped weights

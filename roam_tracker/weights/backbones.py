@@ -10,10 +10,8 @@ Three kinds of file hold the same layers. The kind also tells the order of the i
 import hashlib
 import importlib
 import os
-import sys
 import zipfile
 from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -23,6 +21,7 @@ from torch import Tensor
 
 from roam_tracker.core.backbone import BACKBONES, PublishedFile, backbone_spec
 from roam_tracker.errors import ConfigError, RunError, WeightsError
+from roam_tracker.weights.download import download, show
 
 VARIABLE = "ROAM_BACKBONE"
 
@@ -113,8 +112,8 @@ def check_finite(file: str | os.PathLike[str], tensors: dict[str, Tensor]) -> di
 def fetch_backbone(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     """Download the backbone's published file to `to` (a file or a folder) or the cache; return its path.
 
-    A file that is there already and has the published SHA-256 is kept. The download is checked and
-    appears whole or not at all. Raises RunError with the URL when it fails.
+    A file that is there already and has the published SHA-256 is kept. The download is checked, goes on
+    after a break and appears whole or not at all. Raises RunError with the URL when it fails.
     """
     published = _published(name)
     file = cache_folder() / published.name if to is None else Path(to).expanduser()
@@ -123,22 +122,11 @@ def fetch_backbone(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     if file.is_file() and _sha256(file).startswith(published.sha256):
         return file
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # writes beside the file, checks, renames
-        torch.hub.download_url_to_file(
-            published.url, str(file), hash_prefix=published.sha256, progress=sys.stderr.isatty()
-        )
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise RunError(
-            f"{published.url} could not be fetched to {file} ({reason}). Bring it there by other means, "
-            f"or set {VARIABLE} to where it is."
-        ) from None
-    except RuntimeError:  # of the SHA-256
-        raise RunError(
-            f"{published.url} sent something else than the published file, whose SHA-256 begins with "
-            f"{published.sha256[:8]}. Nothing was kept; try again, or bring it to {file} by other means."
-        ) from None
+        download(published.url, file, published.sha256, progress=show)
+    except RunError as error:
+        raise RunError(f"{error} {VARIABLE} may name another place.") from None
+    finally:
+        show("")
     return file
 
 
