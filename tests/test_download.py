@@ -46,7 +46,7 @@ def test_progress_is_told_in_megabytes(web, tmp_path, monkeypatch):
 
 def test_after_a_break_the_next_call_asks_for_the_rest_alone(web, tmp_path):
     web.faults = ["break"]
-    with pytest.raises(RunError, match=r"broke off after 150000 of 300000 bytes; ask again for the rest"):
+    with pytest.raises(RunError, match=r"broke off after 150000 of 300000 bytes, which are kept"):
         fetch(web, tmp_path / "a")
     assert names(tmp_path) == ["a.part"]
     fetch(web, tmp_path / "a")

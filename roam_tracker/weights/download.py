@@ -82,9 +82,7 @@ def _receive(url: str, part: Path, schemes: tuple[str, ...], progress: Callable[
         with part.open(mode) as out:
             _copy(answer, out, have, size, progress)
     if size and part.stat().st_size != size:
-        raise ValueError(
-            f"it broke off after {part.stat().st_size} of {size} bytes; the same command goes on"
-        )
+        raise ValueError(f"it broke off after {part.stat().st_size} of {size} bytes, which are kept")
 
 
 def _copy(answer: Any, out: IO[bytes], have: int, size: int, progress: Callable[[str], None]) -> None:
