@@ -86,7 +86,9 @@ def _frame_box(canvas: Rgb, box: NDArray[np.float64], colour: tuple[int, int, in
 
 def _rectangle(canvas: Rgb, box: NDArray[np.float64], colour: tuple[int, int, int], width: int) -> None:
     x, y, w, h = box - np.array([0.5, 0.5, 0, 0])  # OpenCV counts from the centre of a pixel
-    near, far = ((round(a * 2**_SHIFT), round(b * 2**_SHIFT)) for a, b in ((x, y), (x + w, y + h)))
+    limit = 2 * max(canvas.shape)  # beyond it nothing shows, and OpenCV's whole numbers end
+    corners = np.clip([[x, y], [x + w, y + h]], -limit, limit)
+    near, far = ((round(a * 2**_SHIFT), round(b * 2**_SHIFT)) for a, b in corners.tolist())
     cv2.rectangle(canvas, near, far, colour, width, cv2.LINE_AA, _SHIFT)
 
 

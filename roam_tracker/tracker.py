@@ -3,6 +3,9 @@
 import ctypes
 import os
 import sys
+import textwrap
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -149,7 +152,12 @@ def to_box(box: Any) -> Boxes:
     """A box in any usual form, float64 (4,). Raises BoxError unless it could be one in some image."""
     if isinstance(box, (str, bytes, dict, set, frozenset)):  # NumPy would take "1234" apart
         raise BoxError(f"A box must be four numbers x, y, w, h in pixels, got {box!r:.60}.")
-    found = check_box(box)
+    if isinstance(box, Iterator):
+        box = list(islice(box, 5))  # it may have no end
+    try:
+        found = check_box(box)
+    except BoxError as error:  # which may show a whole image
+        raise BoxError(textwrap.shorten(str(error), 200, placeholder=" ...")) from None
     if np.abs(found).max() > _FARTHEST:
         raise BoxError(
             f"A box must lie within a million pixels, got {found.tolist()}. Give x, y, w, h in px."

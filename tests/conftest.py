@@ -1,8 +1,21 @@
 """What several tests share: a moving target made in memory."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+# ROAM_FUZZ=20 tries twenty times as many cases, and new ones each time; see fuzz.py
+settings.register_profile(
+    "roam",
+    deadline=None,
+    database=None,
+    derandomize="ROAM_FUZZ" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("roam")
 
 # small tensors: more threads only wait for each other, above all beside other work
 torch.set_num_threads(1)

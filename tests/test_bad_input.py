@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -184,6 +185,8 @@ def test_a_box_that_shows_something_is_tracked_in_bounds(tracker, moving_square,
         ((1, 2, 3, 4, 5), "four numbers"),
         ([[1, 2, 3, 4]], "four numbers"),
         (None, "four numbers"),
+        (itertools.count(), "four numbers"),
+        (np.zeros((50, 60, 3)), r"four numbers .* \.\.\.$"),
         (7, "four numbers"),
     ],
 )
