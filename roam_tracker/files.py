@@ -1,12 +1,15 @@
-"""Files that are whole or absent, and names that are nearly right."""
+"""Files that are whole or absent, settings that can be read, and names that are nearly right."""
 
 import difflib
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterable
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
-from roam_tracker.errors import RunError
+from roam_tracker.errors import ConfigError, RunError, one_line
 
 
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -34,6 +37,18 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
         raise RunError(
             f"{path} could not be written: {error.strerror}. Free space or choose another folder."
         ) from error
+
+
+def read_toml(file: Path | Traversable, what: str) -> dict[str, Any]:
+    """The content of a TOML file; `what` begins the ConfigError about one that cannot be read."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{what} is not valid TOML: {one_line(error)}.") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise ConfigError(f"{what} is no TOML file in UTF-8. Save it as plain text.") from None
+    except OSError as error:
+        raise ConfigError(f"{what} cannot be read: {error.strerror}. Give another file.") from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

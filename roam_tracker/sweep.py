@@ -15,17 +15,22 @@ values     numbers
 import importlib.resources
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import ConfigError
-from roam_tracker.files import nearest
+from roam_tracker.files import nearest, read_toml
 
 _KEYS = ("dataset", "record", "setting", "tag", "values", "series")
 _SERIES_KEYS = ("tracker", "preset", "change", "label")
+_TYPES: dict[type, tuple[str, tuple[str, ...]]] = {  # what a key holds, in words, and the keys
+    bool: ("true or false", ("record",)),
+    str: ("text", ("setting", "tag", "preset", "label")),
+    list: ("a list", ("values",)),
+    dict: ("a table", ("change",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,13 @@ def read_sweep(name: str) -> Sweep:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"Sweep file {path} does not exist.")
-        text, stem = path.read_text(encoding="utf-8"), path.stem
+        file, stem = path, path.stem
     else:
         shipped = _shipped()
         if name not in shipped:
             raise ConfigError(f"There is no sweep named {name!r}: {nearest(name, shipped)}")
-        text, stem = shipped[name].read_text(encoding="utf-8"), name
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"Sweep {name} is not valid TOML: {error}.") from None
-    return _build(f"Sweep {name}", stem, table)
+        file, stem = shipped[name], name
+    return _build(f"Sweep {name}", stem, read_toml(file, f"Sweep {name}"))
 
 
 def _shipped() -> dict[str, Any]:
@@ -106,6 +107,7 @@ def _build(where: str, name: str, table: Mapping[str, Any]) -> Sweep:
     for key, kind in (("dataset", str), ("series", list)):
         if not isinstance(table.get(key), kind) or not table[key]:
             raise ConfigError(f"{where} needs the key {key!r}.")
+    _typed(where, table)
     setting, values = table.get("setting", ""), table.get("values", [])
     if (not setting) != (not values) or (not setting) != ("tag" not in table):
         raise ConfigError(f"{where}: setting, tag and values go together.")
@@ -113,7 +115,10 @@ def _build(where: str, name: str, table: Mapping[str, Any]) -> Sweep:
         raise ConfigError(f"{where}: values must be different numbers, got {values}.")
     series = []
     for entry in table["series"]:
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{where}: a series is a table, [[series]], got {entry!r}.")
         _known(where, entry, _SERIES_KEYS)
+        _typed(where, entry)
         tracker, change = entry.get("tracker"), dict(entry.get("change", {}))
         if not isinstance(tracker, str) or not re.fullmatch(r"[\w-]+", tracker):
             raise ConfigError(f"{where}: the tracker of a series is a name of letters, digits and hyphens.")
@@ -157,3 +162,10 @@ def _known(where: str, table: Mapping[str, Any], keys: Iterable[str]) -> None:
     for key in table:
         if key not in keys:
             raise ConfigError(f"{where}: key {key!r} is unknown; {nearest(key, keys)}")
+
+
+def _typed(where: str, table: Mapping[str, Any]) -> None:
+    for kind, (words, keys) in _TYPES.items():
+        for key in keys:
+            if key in table and not isinstance(table[key], kind):
+                raise ConfigError(f"{where}: {key} must be {words}, got {table[key]!r}.")

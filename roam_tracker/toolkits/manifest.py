@@ -164,7 +164,8 @@ def _file(name: str, content: bytes) -> dict[str, str]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
+        parts = [content.get(key) or {} for key in ("config", "weights", "backbone")]
+        if content["format"] != FORMAT or not all(isinstance(part, dict) for part in parts):
             raise ValueError
         for run in content["runs"]:
             if not run["id"] or not all(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import ConfigError
-from roam_tracker.files import nearest
+from roam_tracker.files import nearest, read_toml
 
 LAYOUTS = ("otb", "got10k", "uav", "nfs", "dtb70", "tcolor128", "lasot", "trackingnet", "folder")
 _ALIASES = {
@@ -81,8 +81,11 @@ def read_settings(dataset: str) -> RunSettings:
         if key not in known:
             raise ConfigError(f"{dataset}: key {key!r} is unknown; {nearest(key, known)}")
         if key in ("tracker", "sequences"):
-            table[key] = tuple([value] if isinstance(value, str) else value)
-        elif key != "version" and not isinstance(value, _KINDS[known[key].type]):
+            names = [value] if isinstance(value, str) else value
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ConfigError(f"{dataset}: {key} = {value!r} is no list of names.")
+            table[key] = tuple(names)
+        elif type(value) not in _KINDS[known[key].type]:
             raise ConfigError(f"{dataset}: {key} = {value!r} is no {_WORDS[known[key].type]}.")
     for key in ("name", "layout"):
         if key not in table:
@@ -100,8 +103,9 @@ def overridden(settings: RunSettings, options: dict[str, Any]) -> RunSettings:
     return replace(settings, **given)
 
 
-_KINDS: dict[Any, Any] = {str: str, int: int, float: (int, float)}
-_WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number"}
+_VERSION = str | int | None
+_KINDS: dict[Any, Any] = {str: (str,), int: (int,), float: (int, float), _VERSION: (str, int)}
+_WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", _VERSION: "text or whole number"}
 
 
 def _read(dataset: str) -> dict[str, Any]:
@@ -118,10 +122,7 @@ def _read(dataset: str) -> dict[str, Any]:
                 f"There is no data set named {dataset!r}: {nearest(dataset, [*shipped, *_ALIASES])}"
             )
         path = shipped[name]
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{dataset} is not valid TOML: {error}.") from None
+    return read_toml(path, dataset)
 
 
 def _shipped() -> dict[str, Any]:
