@@ -11,10 +11,10 @@ import layouts
 import pytest
 from PIL import Image
 
-from roam_tracker import doctor
 from roam_tracker.commands import main
-from roam_tracker.doctor import NOTE, OK, PROBLEM, TESTED, Finding, check_root, exit_status
 from roam_tracker.errors import RunError
+from roam_tracker.toolkits import doctor
+from roam_tracker.toolkits.doctor import NOTE, OK, PROBLEM, TESTED, Finding, check_root, exit_status
 from roam_tracker.toolkits.handshake import talk, write_square
 from roam_tracker.toolkits.layouts import write_sample
 
