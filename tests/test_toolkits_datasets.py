@@ -265,3 +265,13 @@ def test_uav_sequences_of_other_names_and_got10k_folders_that_are_missing_are_na
     shutil.rmtree(tmp_path / "g/test/GOT-10k_Val_000001")
     assert run("GOT-10k-test", tmp_path / "g") == 0
     assert "left out: GOT-10k_Val_000001" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp", "..", ".", "a/b", "a\\b"])
+@pytest.mark.parametrize("layout", ["got10k", "folder"])
+def test_a_list_that_names_a_folder_elsewhere_is_refused(tmp_path, layout, name):
+    got10k_set(tmp_path)
+    with (tmp_path / "val/list.txt").open("a") as listed:
+        listed.write(f"{name}\n")
+    with pytest.raises(DataError, match="leads out of the folder"):
+        open_dataset(layout, str(tmp_path if layout == "got10k" else tmp_path / "val"))

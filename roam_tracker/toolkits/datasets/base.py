@@ -114,3 +114,10 @@ def need_sequences(names: Sequence[str], root: Path, layout: str) -> None:
             f"{root} holds no sequence of the data set: {layout} is expected. "
             "Give the folder that contains the sequences."
         )
+
+
+def check_names(file: Path, names: Sequence[str]) -> None:
+    """Raises DataError for a listed name that is no name of a folder: results are written under it."""
+    for name in names:
+        if name in (".", "..") or Path(name).name != name or "\\" in name:
+            raise DataError(f"{file} names {name!r}, which leads out of the folder. Name the folders in it.")

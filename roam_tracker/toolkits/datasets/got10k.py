@@ -9,7 +9,7 @@ from PIL import Image
 
 from roam_tracker.errors import DataError
 from roam_tracker.toolkits.annotations import check_count, numbered_lines, numbers, read_boxes
-from roam_tracker.toolkits.datasets.base import Counted, need_folder
+from roam_tracker.toolkits.datasets.base import Counted, check_names, need_folder
 
 _LABELS = ("cover", "absence", "cut_by_image")
 
@@ -20,6 +20,7 @@ class PartialGOT10k(Counted, GOT10k):
     def __init__(self, root_dir: str, subset: str = "val") -> None:
         super().__init__(str(need_folder(root_dir)), subset=subset)
         listed = self.seq_names
+        check_names(Path(root_dir, subset, "list.txt"), listed)
         there = [index for index, folder in enumerate(self.seq_dirs) if Path(folder).is_dir()]
         self.missing = [name for index, name in enumerate(listed) if index not in there]
         self.total, self.hidden = len(listed), subset == "test"
@@ -66,6 +67,7 @@ class FolderGOT10k(Counted, GOT10k):
         listed = root / "list.txt"
         if listed.is_file():
             self.seq_names = [line.strip() for _, line in numbered_lines(listed) if line.strip()]
+            check_names(listed, self.seq_names)
         else:
             self.seq_names = sorted(path.parent.name for path in root.glob("*/groundtruth.txt"))
         self.seq_dirs = [str(root / name) for name in self.seq_names]
