@@ -1,6 +1,7 @@
 """Files that are whole or absent, settings that can be read, and names that are nearly right."""
 
 import difflib
+import errno
 import os
 import tempfile
 import tomllib
@@ -37,6 +38,17 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
         raise RunError(
             f"{path} could not be written: {error.strerror}. Free space or choose another folder."
         ) from error
+
+
+def check_place(path: Path) -> None:
+    """Raises RunError where `write_atomic` would, before hours of work; makes the parent folders."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        raise RunError(f"{path} could not be written: {error.strerror}. Choose another place.") from error
 
 
 def read_toml(file: Path | Traversable, what: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from roam_tracker.core.geometry import Boxes
 from roam_tracker.core.locate import search_region
 from roam_tracker.drawing import ResponseView, annotate, resized
 from roam_tracker.errors import BoxError, ConfigError, RunError
-from roam_tracker.files import write_atomic
+from roam_tracker.files import check_place, write_atomic
 from roam_tracker.frames import Frames
 from roam_tracker.images import Rgb
 from roam_tracker.tracker import RoamTracker, to_box
@@ -143,6 +143,8 @@ def follow(
     on_row:   called with each row as soon as it is known
     progress: called now and then with a line of text
     """
+    for file in outputs.files:
+        check_place(file)
     track = Track()
     with ExitStack() as stack:  # in whatever way it is left
         stack.callback(frames.close)
@@ -196,11 +198,7 @@ class Film:
     def __init__(self, path: Path, fps: float) -> None:
         self.path, self.fps = path, fps
         self.size: tuple[int, int] | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.folder = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
-        except OSError as error:
-            raise self._failed(error.strerror or str(error)) from None
+        self.folder = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
         self.file = Path(self.folder.name) / f"film{path.suffix.lower()}"
 
     def add(self, image: Rgb) -> None:

@@ -125,9 +125,17 @@ def test_what_cannot_be_used_is_one_sentence_and_status_2(folder, words, told, m
 
 def test_a_place_that_cannot_be_written_is_told_with_status_1(folder, tmp_path, capsys):
     (tmp_path / "file").write_text("")
+    (tmp_path / "b.mp4").mkdir()
     for option in ("--csv", "--video"):
-        assert run(folder, "--box", BOX, "--frames", 2, option, tmp_path / "file/a.mp4") == 1
-        assert "a.mp4 could not be written" in capsys.readouterr().err
+        for place in ("file/a.mp4", "b.mp4"):
+            assert run(folder, "--box", BOX, option, tmp_path / place) == 1
+            assert f"{place} could not be written: " in capsys.readouterr().err
+
+
+def test_places_are_looked_at_before_the_work_begins(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(RoamTracker, "init", lambda *_: pytest.fail("has begun"))
+    (tmp_path / "file").write_text("")
+    assert run(folder, "--box", BOX, "--csv", tmp_path / "file/a.csv") == 1
 
 
 # Breaks
