@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 import zlib
 from contextlib import suppress
@@ -25,9 +26,10 @@ from roam_tracker.report.readers import read_boxes, read_times
 from roam_tracker.report.vot_files import read_trajectory
 from roam_tracker.sweep import read_sweep
 from roam_tracker.toolkits.annotations import read_boxes as read_annotation
+from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.manifest import Manifest
 from roam_tracker.toolkits.settings import RunSettings, read_settings
-from roam_tracker.toolkits.workspace import load_yaml
+from roam_tracker.toolkits.workspace import init_workspace
 from roam_tracker.weights import load_weights
 from roam_tracker.weights.backbones import load_backbone
 
@@ -166,16 +168,30 @@ def test_sweeps(folder, content):
 
 
 YAMLS = [path.read_text() for path in sorted((ROOT / "toolkit_configs").glob("*.yaml"))]
+KEYS = ["stack", "sequences", "registry", "experiments", "title", "stak", "report"]
+
+
+@pytest.fixture(scope="module")
+def sequences(folder):
+    write_sample(folder / "sample", frames=2, sequences=1, size=(96, 72))
+    return folder / "sample/VOT"
 
 
 @cases(150)
-@given(content=st.sampled_from(YAMLS).flatmap(damaged_text))
-def test_workspace_configurations(content):
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return
-    assert isinstance(refused_or(lambda: load_yaml(text, "a.yaml"), ConfigError), dict | None)
+@given(
+    content=st.sampled_from(YAMLS).flatmap(damaged_text)
+    | st.builds(
+        lambda text, key, value: f"{text}\n{key}: {json.dumps(value)}\n".encode(),
+        st.sampled_from(["", *YAMLS]),
+        st.sampled_from(KEYS),
+        values | st.dictionaries(st.sampled_from(["baseline", "type"]), values),
+    )
+)
+def test_workspace_configurations(folder, sequences, content):
+    (folder / "mine.yaml").write_bytes(content)
+    made = refused_or(lambda: init_workspace(folder / "w", sequences, str(folder / "mine.yaml"), anchors=1))
+    assert (folder / "w/config.yaml").is_file() == bool(made)
+    shutil.rmtree(folder / "w", ignore_errors=True)
 
 
 RUN = {"id": "ab", "sequences": {"Deer": {"rows": 3, "sha256": "ab"}, "Fox": None}}

@@ -280,3 +280,34 @@ def test_a_manifests_command_names_no_folder_of_the_machine(monkeypatch):
     words = ["/usr/bin/python3", "-m", "got10k.experiments", "--root", "/data/OTB", "my/own.toml"]
     monkeypatch.setattr("sys.orig_argv", words)
     assert provenance.command() == "python3 -m got10k.experiments --root OTB my/own.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('dataset = "OTB2015"\nsereis = []\n', "key 'sereis' is unknown; did you mean 'series'?"),
+        ('dataset = "OTB2015"\nseries = [3]\n', "a series is a table"),
+        ('dataset = "OTB2015"\nseries = [{tracker = "A", change = [1]}]\n', "change must be a table"),
+        ('dataset = "OTB2015"\nrecord = "yes"\nseries = [{tracker = "A"}]\n', "record must be true or false"),
+        ('dataset = "OTB2015"\nvalues = 3\nseries = [{tracker = "A"}]\n', "values must be a list"),
+    ],
+)
+def test_a_sweep_with_a_wrong_key_or_value_is_refused(tmp_path, text, told):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_sweep(str(tmp_path / "mine.toml"))
+    assert told in str(caught.value)
+
+
+def test_a_sweep_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "mine.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"mine\.toml is no TOML file in UTF-8"):
+        read_sweep(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize("change", [{"config": 3}, {"weights": [1]}, {"backbone": "x"}])
+def test_a_manifest_with_a_value_of_another_kind_is_refused(tmp_path, change):
+    content = {"format": "roam-tracker manifest 2", "tracker": "Static", "preset": None, "runs": []}
+    (tmp_path / "manifest.json").write_text(json.dumps(content | change))
+    with pytest.raises(ResultError, match="no manifest of this version"):
+        Manifest(tmp_path, "Static")

@@ -13,6 +13,7 @@ from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ConfigError, WeightsError
 from roam_tracker.toolkits import registry
 from roam_tracker.toolkits.registry import TRACKERS, create, label, trackers_ini
+from roam_tracker.toolkits.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,3 +108,20 @@ def test_a_preset_file_is_a_tracker_named_after_the_file(tmp_path):
         label(str(tmp_path / "ROAM.toml"))
     with pytest.raises(ConfigError, match=r"gone\.toml does not exist"):
         label("gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('extends = "OTB2015"\nworker = 2\n', "key 'worker' is unknown; did you mean 'workers'?"),
+        ('extends = "OTB2015"\ntracker = 5\n', "tracker = 5 is no list of names"),
+        ('extends = "OTB2015"\nsequences = ["Deer", 5]\n', "sequences = ['Deer', 5] is no list of names"),
+        ('extends = "OTB2015"\nworkers = true\n', "workers = True is no whole number"),
+        ('extends = "OTB2015"\nversion = []\n', "version = [] is no text or whole number"),
+    ],
+)
+def test_settings_with_a_wrong_key_or_value_are_refused(tmp_path, text, told):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(str(tmp_path / "mine.toml"))
+    assert told in str(caught.value)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from roam_tracker.commands import main
+from roam_tracker.errors import ConfigError
 from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.toolkits.workspace import init_workspace
 
 FRAMES = 8
 EXPERIMENTS = ("baseline", "realtime", "unsupervised")
@@ -252,3 +254,25 @@ def test_a_configuration_that_is_none_is_refused(sample, tmp_path, capsys, text)
 
 def test_a_registry_that_does_not_exist_is_refused(sample, tmp_path, capsys):
     assert refused(capsys, init(tmp_path / "w", sample, "--registry", "no.ini"), "ConfigError", "no.ini")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("stak: vot2018/shortterm\n", "key 'stak' is unknown; did you mean 'stack'?"),
+        ("experiments: {}\ntitel: mine\n", "key 'titel' is unknown; did you mean 'title'?"),
+        ("experiments: {baseline: 3}\n", "The experiment baseline must be a mapping"),
+        ("stack: 2001-99-99\n", "is not YAML: month must be in 1..12"),
+    ],
+)
+def test_a_configuration_with_a_wrong_key_or_value_is_refused(sample, tmp_path, text, told):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        init_workspace(tmp_path / "w", sample, str(tmp_path / "mine.yaml"))
+    assert told in str(caught.value)
+
+
+def test_a_configuration_that_is_no_text_is_refused(sample, tmp_path):
+    (tmp_path / "mine.yaml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"mine\.yaml is no YAML file in UTF-8"):
+        init_workspace(tmp_path / "w", sample, str(tmp_path / "mine.yaml"))

@@ -16,12 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from roam_tracker.errors import ConfigError, DataError, RunError
+from roam_tracker.errors import ConfigError, DataError, RunError, one_line
 from roam_tracker.files import nearest, write_atomic
 from roam_tracker.toolkits.annotations import check_count, check_first, numbered_lines, numbers
 from roam_tracker.toolkits.registry import trackers_ini
 
 KINDS = ("supervised", "unsupervised", "multistart")
+# what the toolkit knows; it would leave other keys out without a word
+_STACK_KEYS = ("title", "dataset", "url", "deprecated", "experiments")
+_WORKSPACE_KEYS = ("stack", "sequences", "registry", "report")
 
 
 def init_workspace(
@@ -109,6 +112,8 @@ def read_experiments(
     if not isinstance(experiments, dict) or not experiments:
         raise ConfigError(f"The stack of {directory}/config.yaml has no experiments. Name another.")
     for name, settings in experiments.items():
+        if not isinstance(settings, dict):
+            raise ConfigError(f"The experiment {name} must be a mapping of keys to values, got {settings!r}.")
         if settings.get("type") not in KINDS or settings.keys() & {"multiobject", "transformers"}:
             kind = f"{settings.get('type')!r}{' with transformers' if 'transformers' in settings else ''}"
             raise ConfigError(
@@ -220,6 +225,10 @@ def _config_files(name: str, registry: Path) -> dict[str, str]:
     text, stem = _read_config(name)
     content = load_yaml(text, name)
     files = {}
+    known = _STACK_KEYS if "experiments" in content else _WORKSPACE_KEYS
+    for key in content:
+        if key not in known:
+            raise ConfigError(f"{name}: key {key!r} is unknown; {nearest(str(key), known)}")
     if "experiments" in content:
         files[f"{stem}.yaml"] = text
         text = f"# The experiments are described in {stem}.yaml.\nstack: {stem}.yaml\nsequences: sequences\n"
@@ -240,7 +249,10 @@ def _read_config(name: str) -> tuple[str, str]:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"The configuration {name} does not exist. Give a YAML file or a shipped name.")
-        return path.read_text(encoding="utf-8"), path.stem
+        try:
+            return path.read_text(encoding="utf-8"), path.stem
+        except UnicodeDecodeError:
+            raise ConfigError(f"{name} is no YAML file in UTF-8. Save it as plain text.") from None
     shipped = {
         Path(file.name).stem: file
         for file in importlib.resources.files("roam_tracker.toolkit_configs").iterdir()
@@ -259,8 +271,8 @@ def load_yaml(text: str, source: str | os.PathLike[str]) -> dict[str, Any]:
         raise RunError(f"The VOT toolkit is not installed ({error}). Run: pip install vot-toolkit") from error
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}. Mend it.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not, a deep nest
+        raise ConfigError(f"{source} is not YAML: {one_line(error)}. Mend it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{source} must be a mapping of keys to values. Mend it.")
     return content
