@@ -5,6 +5,8 @@ import os
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from roam_tracker.errors import InputError
+
 _TIMES = int(os.environ.get("ROAM_FUZZ", "1"))
 
 
@@ -51,3 +53,12 @@ def damaged_text(whole):
         return content.encode()
 
     return text() | damaged(whole.encode())
+
+
+def refused_or(read, kind=InputError):
+    """What `read` gives, or None when it refuses in one line."""
+    try:
+        return read()
+    except kind as error:
+        assert str(error).count("\n") == 0 and 10 < len(str(error)) < 2000
+        return None

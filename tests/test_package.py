@@ -34,6 +34,12 @@ import {modules}
             "roam_tracker.tracker, roam_tracker.training.loop",
             ["matplotlib", "pandas", "got10k", "trax", "vot"],
         ),
+        (
+            "roam_tracker.video, roam_tracker.commands.track",
+            ["matplotlib", "pandas", "got10k", "trax", "vot"],
+        ),
+        ("roam_tracker.images, roam_tracker.frames", ["torch", "matplotlib", "pandas", "got10k", "trax"]),
+        ("roam_tracker.toolkits.doctor", ["torch", "numpy", "PIL", "cv2", "got10k", "trax", "vot"]),
         ("roam_tracker, roam_tracker.commands", ["torch", "PIL", "matplotlib", "pandas", "got10k", "trax"]),
     ],
 )
