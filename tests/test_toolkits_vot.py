@@ -147,6 +147,12 @@ def test_what_is_printed_can_be_kept_in_a_file(image, tmp_path):
     assert (tmp_path / "log").read_text().count("seen") == 2  # the warm-up and the frame
 
 
+def test_a_file_that_cannot_be_written_is_told_to_the_toolkit(image, tmp_path):
+    with served(environment={"ROAM_VOT_LOG": str(tmp_path)}) as toolkit:
+        assert f"RunError: ROAM_VOT_LOG={tmp_path}: Is a directory." in toolkit.start(image)
+        assert toolkit.end() == 1
+
+
 def test_an_exception_reaches_the_toolkit_and_its_log_as_text(image):
     update = "if self.n == 2: print('last words'); raise ValueError('lost\\nmy mind')"
     with served(update=update) as toolkit:

@@ -53,9 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return guarded(_explain)
     server = None
     threading.Thread(target=_end_with_toolkit, daemon=True).start()
-    with _private_output() as log:
+    with _private_output() as (log, refused):
         try:
             try:
+                if refused is not None:
+                    raise refused
                 with _closed_stdout():
                     manifest, follower = _prepared(args.tracker, args.device)
             except Exception:
@@ -196,16 +198,23 @@ def _explain() -> int:
 
 
 @contextmanager
-def _private_output() -> Iterator[IO[bytes]]:
-    """Send what is printed into a file; descriptor 1 is left to TraX. Yields the file."""
-    name = os.environ.get("ROAM_VOT_LOG")
-    log: IO[bytes] = open(name, "a+b") if name else tempfile.TemporaryFile()  # noqa: SIM115, PTH123
+def _private_output() -> Iterator[tuple[IO[bytes], RunError | None]]:
+    """Send what is printed into a file; descriptor 1 is left to TraX.
+
+    Yields the file, and the error where it is another one than was asked for.
+    """
+    name, refused = os.environ.get("ROAM_VOT_LOG"), None
+    try:
+        log: IO[bytes] = open(name, "a+b") if name else tempfile.TemporaryFile()  # noqa: SIM115, PTH123
+    except OSError as error:
+        refused = RunError(f"ROAM_VOT_LOG={name}: {error.strerror}. Name a file that can be written.")
+        log = tempfile.TemporaryFile()  # noqa: SIM115
     stdout, stderr = sys.stdout, os.dup(_STDERR)
     sys.stdout.flush()
     os.dup2(log.fileno(), _STDERR)
     sys.stdout = sys.stderr
     try:
-        yield log
+        yield log, refused
     finally:
         sys.stderr.flush()
         sys.stdout = stdout
