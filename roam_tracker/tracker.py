@@ -29,6 +29,7 @@ class RoamTracker:
     preset: a shipped preset, the path of a TOML file, or a TrackerConfig
     device: "auto" (CUDA where there is some), "cpu", "cuda", "cuda:1", ...
     record: a file for what the updates did, see recording.py; written by `write_recording`
+    plain:  float32 and no fast path: the reference, for tests and `roam bench`
 
     An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey and RGBA are converted.
     A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel.
@@ -39,12 +40,14 @@ class RoamTracker:
         preset: str | os.PathLike[str] | TrackerConfig = "default",
         device: str = "auto",
         record: str | os.PathLike[str] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         self.config = preset if isinstance(preset, TrackerConfig) else load_preset(os.fspath(preset))
         self.device = _device(device)
         if self.device.type == "cpu":
             keep_large_blocks()
-        self.model = tracking.Model(self.config, weights_for(self.config), self.device)
+        self.model = tracking.Model(self.config, weights_for(self.config), self.device, plain=plain)
         self.state: tracking.State | None = None
         self.score = 0.0
         self.record = record

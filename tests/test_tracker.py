@@ -130,6 +130,8 @@ def test_a_loaded_target_equals_the_saved_one_in_every_part(moving_square, tmp_p
     def parts(value):
         if dataclasses.is_dataclass(value):
             return [part for field in dataclasses.fields(value) for part in parts(getattr(value, field.name))]
+        if isinstance(value, dict):
+            return [part for key in sorted(value) for part in (key, *parts(value[key]))]
         if isinstance(value, tuple):
             return [len(value), *(part for entry in value for part in parts(entry))]
         if hasattr(value, "stride"):
