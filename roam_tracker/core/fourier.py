@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from roam_tracker.core.theta import ThetaShape
@@ -22,7 +23,7 @@ Period = tuple[int, int]
 class Spectra:
     """Features in the Fourier domain, from `transform`."""
 
-    values: Tensor  # (n, K + 1, P, Q) complex; the last map is that of ones, for the reduction's bias
+    values: Tensor  # (..., n, K + 1, P, Q) complex; the last map is that of ones, for the reduction's bias
     side: int  # M
     period: Period  # P and the width of which Q is the half
 
@@ -31,8 +32,8 @@ class Spectra:
 class Prepared:
     """What theta is to spectra of one side, from `prepare`."""
 
-    values: Tensor  # (K + 1, P, Q) complex, conjugated
-    bias: Tensor  # (1,)
+    values: Tensor  # (..., K + 1, P, Q) complex, conjugated
+    bias: Tensor  # (..., 1)
     size: tuple[int, int]  # h, w of the filter
 
 
@@ -59,36 +60,34 @@ def unstack(spectra: Spectra) -> list[Spectra]:
 
 
 def prepare(theta: Tensor, shape: ThetaShape, side: int) -> Prepared:
-    """The filter of theta (count,) in the Fourier domain, for features of `side` cells."""
-    combined = (_reduction(theta, shape).t() @ _filters(theta, shape)).view(-1, shape.height, shape.width)
-    period = _period(side, (shape.height, shape.width))
-    return Prepared(
-        torch.fft.rfft2(combined, s=period).conj_physical(),
-        shape.split(theta)[3],
-        (shape.height, shape.width),
-    )
+    """The filter of theta (..., count) in the Fourier domain, for features of `side` cells."""
+    size = shape.height, shape.width
+    combined = (_reduction(theta, shape).mT @ _filters(theta, shape)).unflatten(-1, size)
+    spectra = torch.fft.rfft2(combined, s=_period(side, size))
+    return Prepared(spectra.conj_physical(), theta[..., -1:], size)
 
 
 def respond(prepared: Prepared, spectra: Spectra) -> Tensor:
-    """`response.respond` (n, M, M)."""
-    return _inverse((spectra.values * prepared.values).sum(1), spectra, prepared.size) + prepared.bias
+    """`response.respond` (..., n, M, M)."""
+    products = (spectra.values * prepared.values[..., None, :, :, :]).sum(-3)
+    return _inverse(products, spectra, prepared.size) + prepared.bias[..., None, None]
 
 
 def gradient(theta: Tensor, shape: ThetaShape, spectra: Spectra, slopes: Tensor) -> Tensor:
-    """The gradient (count,) of a loss in theta (count,), by its slopes (n, M, M) in the responses.
+    """The gradient (..., count) of a loss in theta, by its slopes (..., n, M, M) in the responses.
 
     A filter's gradient is the correlation of the features with the slopes; one inverse transform of
     K + 1 maps serves all samples.
     """
-    height, width = shape.height, shape.width
-    padded = slopes.new_zeros(len(slopes), *spectra.period)
-    padded[:, : spectra.side, : spectra.side] = slopes
-    shifted = padded.roll((-(height // 2), -(width // 2)), (1, 2))
-    products = (spectra.values * torch.fft.rfft2(shifted).conj_physical()[:, None]).sum(0)
-    combined = torch.fft.irfft2(products, s=spectra.period)[:, :height, :width].reshape(len(products), -1)
-    both = _filters(theta, shape) @ combined.t()  # (C, K + 1)
+    (height, width), (rows, columns) = (shape.height, shape.width), spectra.period
+    padded = F.pad(slopes, (0, columns - spectra.side, 0, rows - spectra.side))
+    shifted = padded.roll((-(height // 2), -(width // 2)), (-2, -1))
+    products = spectra.values * torch.fft.rfft2(shifted).conj_physical()[..., None, :, :]
+    combined = torch.fft.irfft2(products.sum(-4), s=spectra.period)[..., :height, :width].flatten(-2)
+    both = _filters(theta, shape) @ combined.mT  # (..., C, K + 1)
     filters = _reduction(theta, shape) @ combined
-    return torch.cat([both[:, :-1].flatten(), both[:, -1], filters.flatten(), slopes.sum()[None]])
+    bias = slopes.sum((-3, -2, -1))[..., None]
+    return torch.cat([both[..., :-1].flatten(-2), both[..., -1], filters.flatten(-2), bias], dim=-1)
 
 
 def correlate(maps: Tensor, filters: Tensor) -> Tensor:
@@ -99,7 +98,7 @@ def correlate(maps: Tensor, filters: Tensor) -> Tensor:
     """
     period = _period(maps.shape[-1], filters.shape[-2:])
     spectra = Spectra(torch.fft.rfft2(maps, s=period), maps.shape[-1], period)
-    products = spectra.values[:, None] * torch.fft.rfft2(filters, s=spectra.period).conj_physical()
+    products = spectra.values[:, None] * torch.fft.rfft2(filters, s=spectra.period).conj()
     return _inverse(products.sum(2), spectra, (filters.shape[-2], filters.shape[-1]))
 
 
@@ -108,7 +107,7 @@ def correlate_directly(maps: Tensor, filters: Tensor) -> Tensor:
 
     maps: (n, C, M, M); filters: (O, C, h, w), h and w odd, at most M + 1; returns (n, O, M, M)
     """
-    return torch.nn.functional.conv2d(maps, filters, padding=(filters.shape[-2] // 2, filters.shape[-1] // 2))
+    return F.conv2d(maps, filters, padding=(filters.shape[-2] // 2, filters.shape[-1] // 2))
 
 
 def _inverse(products: Tensor, spectra: Spectra, size: tuple[int, int]) -> Tensor:
@@ -124,11 +123,11 @@ def _period(side: int, size: Sequence[int]) -> Period:
 
 
 def _reduction(theta: Tensor, shape: ThetaShape) -> Tensor:
-    """Weights and bias of the reduction, (C, K + 1)."""
+    """Weights and bias of the reduction, (..., C, K + 1)."""
     reduction, bias, _, _ = shape.split(theta)
-    return torch.cat([reduction.flatten(1), bias[:, None]], dim=1)
+    return torch.cat([reduction.flatten(-3), bias[..., None]], dim=-1)
 
 
 def _filters(theta: Tensor, shape: ThetaShape) -> Tensor:
-    """The response filter, (C, h * w)."""
-    return shape.split(theta)[2].view(shape.reduced, -1)
+    """The response filter, (..., C, h * w)."""
+    return shape.split(theta)[2].flatten(-2).squeeze(-3)

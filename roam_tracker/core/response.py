@@ -77,16 +77,16 @@ def sample_losses(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"unknown loss {reduction!r}")
 
 
-def _slopes(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
-    """The derivative (n, M, M) of the mean of `sample_losses` in the responses."""
-    slopes = (responses - labels) * (2 / len(responses))
+def slopes(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
+    """The derivative (n, M, M) of each of `sample_losses` in its response."""
+    double = 2 * (responses - labels)
     if reduction == "sum":
-        return slopes
+        return double
     if reduction == "mean":
-        return slopes / labels[0].numel()
-    weighted = labels.exp() * slopes
+        return double / labels[0].numel()
+    weighted = labels.exp() * double
     if reduction == "masked":
-        off = ((responses - labels) ** 2 >= 0.01).to(slopes.dtype)
+        off = ((responses - labels) ** 2 >= 0.01).to(double.dtype)
         return weighted * off / (off.sum((1, 2), keepdim=True) + 1)
     return weighted / (labels**2).sum((1, 2), keepdim=True)
 
@@ -173,9 +173,9 @@ def loss_and_gradient(
     if isinstance(features, Spectra):
         with torch.no_grad():
             responses = respond(theta, shape, features)
-            slopes = _slopes(responses, labels, reduction)
             loss = sample_losses(responses, labels, reduction).mean()
-            return loss, fourier.gradient(theta, shape, features, slopes)
+            falls = slopes(responses, labels, reduction) / len(responses)
+            return loss, fourier.gradient(theta, shape, features, falls)
     with torch.enable_grad():
         point = theta.detach().requires_grad_()
         loss = update_loss(point, shape, features, labels, reduction, boxes)

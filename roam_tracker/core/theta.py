@@ -51,13 +51,13 @@ class ThetaShape:
         return self.branches(theta)[0]
 
     def branches(self, theta: Tensor) -> list[Branch]:
-        """The response branch, and the box branch where there is one."""
-        parts = theta.split(self.group_sizes)
+        """The response branch, and the box branch where there is one, of theta (..., count)."""
+        parts = theta.split(self.group_sizes, dim=-1)
         return [
             (
-                reduction.view(self.reduced, self.channels, 1, 1),
+                reduction.unflatten(-1, (self.reduced, self.channels, 1, 1)),
                 reduction_bias,
-                filters.view(-1, self.reduced, self.height, self.width),
+                filters.unflatten(-1, (-1, self.reduced, self.height, self.width)),
                 bias,
             )
             for reduction, reduction_bias, filters, bias in (
