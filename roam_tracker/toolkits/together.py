@@ -88,11 +88,11 @@ class Together:
                 seconds = (time.perf_counter() - began) / there
                 for slot, sequence in enumerate(running):
                     if sequence is not None:
-                        sequence.take(rows[slot, :4], seconds)
-                        if sequence.done:
+                        failure = sequence.take(rows[slot, :4], seconds)
+                        if failure is not None or sequence.done:
                             batch.release(slot)
                             running[slot] = None
-                            yield sequence.outcome(made)
+                            yield failure or sequence.outcome(made)
 
 
 @dataclass(slots=True)
@@ -115,10 +115,9 @@ class _Sequence:
             frame, box = self.next_frame(), check_box(self.job.box)
             began = time.perf_counter()
             batch.start(slot, frame, tuple(box.tolist()))
-            self.take(box, time.perf_counter() - began)
         except RoamError as error:
             return Failure(self.job, error)
-        return None
+        return self.take(box, time.perf_counter() - began)
 
     def next_frame(self) -> torch.Tensor:
         """The next image; raises ImageError."""
@@ -127,11 +126,13 @@ class _Sequence:
             self.asked += 1
         return torch.from_numpy(self.ahead.popleft().result())
 
-    def take(self, box: Any, seconds: float) -> None:
+    def take(self, box: Any, seconds: float) -> Failure | None:
         if not np.isfinite(box).all():
-            raise RunError(f"{self.job.tracker} lost its numbers on {self.job.images[len(self.boxes)]}.")
+            image = self.job.images[len(self.boxes)]
+            return Failure(self.job, RunError(f"{self.job.tracker} returned the box {box} on {image}."))
         self.boxes.append(np.array(box))
         self.times.append(seconds)
+        return None
 
     def outcome(self, made: dict[str, Any]) -> Outcome:
         return Outcome(self.job, (np.array(self.boxes),), (np.array(self.times),), made)
