@@ -25,7 +25,6 @@ from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.graphs import Graphs
 from roam_tracker.errors import ConfigError, WeightsError
-from roam_tracker.recording import Recorder
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.parameters import model_weights, new_parameters
@@ -85,10 +84,10 @@ def measure(
     clock = _Clock(tracker.device)
     if tracker.device.type == "cuda":
         first, times = _follow(tracker, images, box, warm_up, None)
-        recorded, tracker.recording = tracker.recording, Recorder()  # keeps it from the graphs
+        single, tracker._single = tracker._single, None  # what runs the graphs
         with clock.watching(tracker):
             _, watched = _follow(tracker, images, box, warm_up, clock)
-        tracker.recording = recorded
+        tracker._single = single
     else:
         with clock.watching(tracker):
             first, times = _follow(tracker, images, box, warm_up, clock)
