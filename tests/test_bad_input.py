@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import roam_tracker.weights as shipped
 from roam_tracker import RoamTracker
-from roam_tracker.core import response
+from roam_tracker.core import response, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ImageError, RoamError, RunError, WeightsError
 from roam_tracker.images import to_rgb
@@ -266,8 +266,9 @@ def test_a_step_that_is_not_finite_is_undone_with_its_memory_and_counted(
 
 def test_a_model_that_diverged_is_an_error_and_the_target_stays(started, moving_square):
     huge = torch.full_like(started.state.theta, 1e38)
-    started.state = before = dataclasses.replace(started.state, theta=huge)
-    with pytest.raises(RunError, match="not finite: the updates made the model diverge"):
+    before = tracking.prepared(started.model, dataclasses.replace(started.state, theta=huge))
+    started._state = before
+    with pytest.raises(RunError, match="not finite in this frame: the updates made the model diverge"):
         started.update(moving_square[0][1])
     assert started.state is before
 

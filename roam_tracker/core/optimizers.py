@@ -4,6 +4,7 @@ Here h, c are the hidden and cell states of a layer, lambda the rates, g the gra
 loss; every coordinate of theta is one row of the batch and all rows share the weights omega.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from roam_tracker.core.config import OptimizerConfig
+from roam_tracker.core.graphs import numbers
 from roam_tracker.errors import WeightsError
 
 P = 10.0  # gradients below e^-P are told apart linearly, above it by logarithm and sign
@@ -80,7 +82,7 @@ class SgdOptimizer(Optimizer):
         self, weights: Weights, state: OptimizerState, theta: Tensor, gradient: Tensor, loss: Tensor
     ) -> OptimizerState:
         """The preset's rates."""
-        known = torch.tensor(self.config.sgd_rates, dtype=theta.dtype, device=theta.device)
+        known = numbers(self.config.sgd_rates, theta)
         rates = known[state.groups] if len(known) > 1 else known.expand_as(theta)
         return OptimizerState(rates, state.groups)
 
@@ -160,14 +162,14 @@ class LearnedOptimizer(Optimizer):
         if self.config.gradient_input == "raw":
             columns.append(gradient)
         else:
-            size, knee = gradient.abs(), torch.exp(gradient.new_tensor(-P))
+            size, knee = gradient.abs(), math.exp(-P)
             columns.append(torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0))
             columns.append(torch.where(size > knee, gradient.sign(), gradient / knee))
         columns += [theta, (torch.log(loss + 1e-6) if self.config.log_loss_input else loss).expand_as(theta)]
-        stacked = torch.stack(columns, dim=1)
+        stacked = torch.stack(columns)  # each column one block of memory, see LstmOptimizer
         if self.config.normalise_inputs:
-            stacked = stacked / (stacked.square().mean(0).sqrt() + 1e-12)
-        return stacked
+            stacked = stacked / (stacked.square().mean(1, keepdim=True).sqrt() + 1e-12)
+        return stacked.t()
 
 
 class LstmOptimizer(LearnedOptimizer):
@@ -183,13 +185,18 @@ class LstmOptimizer(LearnedOptimizer):
         return weights
 
     def cell(self, weights: list[Tensor], x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """c' = f c + i tanh(candidate), h' = o tanh(c')."""
-        from_input, recurrent, bias = weights
-        # coordinates as columns: each gate is then one block of memory, which takes 0.4 of the time
+        """c' = f c + i tanh(candidate), h' = o tanh(c').
+
+        Coordinates as columns: each gate is then one block of memory, which takes 0.4 of the time. And
+        tanh(x) = 2 sigmoid(2x) - 1: one sigmoid of all gates takes less time than one tanh of a quarter.
+        """
+        doubled = torch.ones_like(weights[2])
+        doubled.chunk(4)[2].fill_(2.0)
+        from_input, recurrent, bias = (part * doubled for part in weights)
         gates = torch.addmm(torch.addmm(bias[:, None], from_input.t(), x.t()), recurrent.t(), h.t())
-        enter, forget, candidate, leave = gates.chunk(4)
-        c = forget.sigmoid() * c.t() + enter.sigmoid() * candidate.tanh()
-        return (leave.sigmoid() * c.tanh()).t(), c.t()
+        enter, forget, candidate, leave = gates.sigmoid().chunk(4)
+        c = forget * c.t() + enter * (2 * candidate - 1)
+        return (leave * (2 * torch.sigmoid(2 * c) - 1)).t(), c.t()
 
 
 class GruOptimizer(LearnedOptimizer):
