@@ -1,33 +1,34 @@
 """Whatever is handed in: a finite box in bounds, or one named error and the target as it was."""
 
 import dataclasses
-import io
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import roam_tracker.weights as shipped
 from roam_tracker import RoamTracker
 from roam_tracker.core import response, tracking
+from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ImageError, RoamError, RunError, WeightsError
-from roam_tracker.images import to_rgb
 
 DEFAULT = load_preset("default")
 GUARDLESS = dataclasses.replace(
     DEFAULT, update=dataclasses.replace(DEFAULT.update, guard_halvings=0, miss_ratio=0.0)
 )
 SGD = dataclasses.replace(load_preset("sgd"), weights="default")
-RAMP = (np.arange(64 * 48, dtype=np.uint32) * 21).astype(np.uint16).reshape(48, 64)
 
 
-@pytest.fixture(scope="module")
-def tracker():
-    return RoamTracker(device="cpu")
+@pytest.fixture(scope="module", params=["one by one", "as on CUDA"])
+def tracker(request):
+    """Both ways in which a target is followed."""
+    tracker = RoamTracker(device="cpu")
+    if request.param == "as on CUDA":
+        tracker._single = Batch(tracker.model, 1, canvas=True)
+    return tracker
 
 
 @pytest.fixture
@@ -44,76 +45,12 @@ def assert_sane(box, image):
     assert 0 < w <= width and 0 < h <= height
 
 
-# Images
+def assert_same(state, before):
+    assert state.centre_px == before.centre_px and state.size_px == before.size_px
+    assert state.frames == before.frames and torch.equal(state.theta, before.theta)
 
 
-@pytest.mark.parametrize("ending", ["png", "tiff", "pgm"])
-def test_of_16_bits_the_upper_8_are_kept_in_files_and_arrays(ending, tmp_path):
-    path = tmp_path / f"grey.{ending}"
-    Image.fromarray(RAMP).save(path)
-    expected = np.repeat((RAMP // 256).astype(np.uint8)[:, :, None], 3, axis=2)
-    for form in (path, Image.open(path), RAMP, RAMP.astype(">u2")):
-        assert np.array_equal(to_rgb(form), expected)
-
-
-def test_16_bits_in_colour_are_scaled_too():
-    colour = np.dstack([RAMP, RAMP[::-1], RAMP[:, ::-1]])
-    assert np.array_equal(to_rgb(colour), colour // 256)
-
-
-@pytest.mark.parametrize("mode", ["LA", "PA", "RGBX", "RGBa", "YCbCr", "HSV", "LAB", "I;16B"])
-def test_images_of_rarer_modes_become_rgb(mode):
-    assert to_rgb(Image.new(mode, (6, 4))).shape == (4, 6, 3)
-
-
-def test_the_first_picture_of_an_animation_counts(tmp_path):
-    pictures = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
-    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
-    assert to_rgb(tmp_path / "a.gif")[0, 0].tolist() == [255, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("image", "told"),
-    [
-        (Image.new("F", (4, 4)), "floating-point pixels have no known scale"),
-        (Image.fromarray(np.full((4, 4), -1, np.int32)), "no known scale"),
-        (Image.new("RGB", (0, 4)), "not empty"),
-        (Image.new("La", (4, 4)), "cannot be read"),
-        (None, "uint8 or uint16"),
-        ([[1, 2], [3]], "must be a path, a PIL image or an array"),
-        (np.array(["a"]), "uint8 or uint16"),
-        (np.zeros((2, 2, 2, 2), np.uint8), "shape"),
-        (np.zeros((4, 4), bool), "uint8 or uint16"),
-    ],
-)
-def test_what_is_no_image_is_refused_with_the_reason(image, told):
-    with pytest.raises(ImageError, match=told):
-        to_rgb(image)
-
-
-def test_an_image_too_large_to_be_true_is_refused(tmp_path, monkeypatch):
-    Image.new("1", (300, 300)).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ImageError, match=r"bomb\.png cannot be read .*decompression bomb"):
-        to_rgb(tmp_path / "bomb.png")
-
-
-@pytest.mark.parametrize("form", ["jpeg", "png", "gif", "tiff", "webp", "bmp"])
-def test_a_file_cut_short_or_overwritten_is_named_or_read(form, tmp_path):
-    buffer = io.BytesIO()
-    Image.fromarray(RAMP).convert("L").save(buffer, form)
-    whole = buffer.getvalue()
-    for content in (b"", whole[:1], whole[: len(whole) // 2], whole[:20] + b"\xff" * 40 + whole[60:]):
-        (tmp_path / "torn").write_bytes(content)
-        try:
-            assert to_rgb(tmp_path / "torn").dtype == np.uint8
-        except ImageError as error:
-            assert "torn cannot be read" in str(error)
-
-
-def test_a_folder_is_no_image(tmp_path):
-    with pytest.raises(ImageError, match="cannot be read"):
-        to_rgb(tmp_path)
+# Frames
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (3, 2), (1600, 1200)])
@@ -141,7 +78,7 @@ def test_an_unusable_frame_leaves_the_target_as_it_was(started, moving_square):
     for image in ("nowhere.png", np.zeros((0, 3, 3), np.uint8)):
         with pytest.raises(ImageError):
             started.update(image)
-    assert started.state is before
+    assert_same(started.state, before)
     assert_sane(started.update(moving_square[0][1]), moving_square[0][1])
 
 
@@ -194,7 +131,7 @@ def test_a_box_that_is_none_is_refused_with_the_reason(started, moving_square, b
     before = started.state
     with pytest.raises(BoxError, match=told):
         started.init(moving_square[0][0], box)
-    assert started.state is before
+    assert_same(started.state, before)
 
 
 # Targets
@@ -264,13 +201,14 @@ def test_a_step_that_is_not_finite_is_undone_with_its_memory_and_counted(
     assert tracker.rejected_steps == preset.update.steps
 
 
-def test_a_model_that_diverged_is_an_error_and_the_target_stays(started, moving_square):
-    huge = torch.full_like(started.state.theta, 1e38)
-    before = tracking.prepared(started.model, dataclasses.replace(started.state, theta=huge))
-    started._state = before
+def test_a_model_that_diverged_is_an_error(started, moving_square):
+    frames = moving_square[0]
+    huge = dataclasses.replace(started.state, theta=torch.full_like(started.state.theta, 1e38))
+    started._follow(tracking.prepared(started.model, huge), torch.from_numpy(frames[0]))
     with pytest.raises(RunError, match="not finite in this frame: the updates made the model diverge"):
-        started.update(moving_square[0][1])
-    assert started.state is before
+        started.update(frames[1])
+    started.init(frames[0], moving_square[1][0])
+    assert_sane(started.update(frames[1]), frames[1])
 
 
 def test_rates_that_make_the_model_diverge_end_in_bounds_or_in_a_named_error(moving_square):
