@@ -240,8 +240,9 @@ def draw_box(image: Rgb) -> Boxes:
     """The box that somebody draws with the mouse; ConfigError without a screen, BoxError without a box."""
     if not _has_screen():
         raise ConfigError("There is no screen here to draw a box on. Give it: --box x,y,w,h")
-    title = "Draw a box around the target, then press Enter"
-    drawn = cv2.selectROI(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), showCrosshair=False)
+    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # of fonts that OpenCV leaves out
+    title, shown = "Draw a box around the target, then press Enter", cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    drawn = cv2.selectROI(title, shown, showCrosshair=False, printNotice=False)
     cv2.destroyAllWindows()
     if not (drawn[2] and drawn[3]):
         raise BoxError("No box was drawn. Draw one around the target and press Enter, or give --box x,y,w,h")

@@ -262,6 +262,7 @@ def test_a_registry_that_does_not_exist_is_refused(sample, tmp_path, capsys):
         ("stak: vot2018/shortterm\n", "key 'stak' is unknown; did you mean 'stack'?"),
         ("experiments: {}\ntitel: mine\n", "key 'titel' is unknown; did you mean 'title'?"),
         ("experiments: {baseline: 3}\n", "The experiment baseline must be a mapping"),
+        (f"stack: {'long' * 200}\n", "There is no stack 'longlong"),
         ("stack: 2001-99-99\n", "is not YAML: month must be in 1..12"),
     ],
 )

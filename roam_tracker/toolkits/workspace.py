@@ -103,7 +103,10 @@ def read_experiments(
     if isinstance(stack, str):
         text = (files or {}).get(stack)
         if text is None:
-            path = next((path for path in _stack_places(directory, stack) if path.is_file()), None)
+            try:
+                path = next((path for path in _stack_places(directory, stack) if path.is_file()), None)
+            except OSError:  # a name that no file can have
+                path = None
             if path is None:
                 raise ConfigError(f"There is no stack {stack!r}, which the workspace names. Name another.")
             text = path.read_text(encoding="utf-8")
