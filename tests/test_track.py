@@ -205,7 +205,7 @@ def test_the_signal_ends_a_running_command_in_the_same_way(folder, tmp_path):
     assert process.returncode == 130, said
     rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
     assert 0 < len(rows) < 599
-    assert len(drawn(tmp_path / "a.mp4")) == len(rows)
+    assert len(rows) - len(drawn(tmp_path / "a.mp4")) in (0, 1)  # the frame at hand may not be drawn yet
 
 
 # The mouse
