@@ -155,11 +155,11 @@ def test_sets_of_tensors_are_kept_for_a_few_sizes_only(scenes):
     batch = Batch(model, 1)
     for width in range(8):
         batch.start(0, frames[0][:, : 200 + width], box)
-    assert len(batch._sets) == 6
-    tensors = batch.tensors
+    assert len(batch.slots._sets) == 6
+    tensors = batch.slots.tensors
     batch.start(0, frames[0][:, :205], box)
     batch.start(0, frames[0][:, :207], box)
-    assert batch.tensors is tensors  # those of 207 px are still there
+    assert batch.slots.tensors is tensors  # those of 207 px are still there
 
 
 def test_a_preset_that_needs_its_targets_one_by_one_is_refused():
@@ -211,7 +211,7 @@ def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host
         batch.start(slot, frames[0], box)
     for k in range(1, 5):
         batch.step([frames[k] for frames, _ in scenes[:2]])
-    batch.tensors["due"].fill_(True)
+    batch.slots.tensors["due"].fill_(True)
     with torch.no_grad(), WatchedOperators() as watched:
         batch._locate()
         batch._update()
