@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from roam_tracker.bench import random_weights
 from roam_tracker.core import search, tracking
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.batch import Batch, refusal
@@ -226,3 +227,21 @@ def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host
     }
     assert len(watched.names) > 30
     assert not watched.names & waiting
+
+
+@pytest.mark.parametrize("preset", ["default", "sgd", "roam-gru", "paper"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(preset, precision):
+    """On the device that has shapes and no values: an operator that gets a tensor from elsewhere fails."""
+    meta = torch.device("meta")
+    with pytest.raises(RuntimeError):
+        torch.zeros(2, device=meta) + torch.zeros(2)
+    config = dataclasses.replace(load_preset(preset), precision=precision)
+    weights = random_weights(config) if preset == "paper" else load_weights(config.weights)
+    model = Model(config, weights, meta)
+    batch = Batch(model, 3, canvas=True)
+    batch.slots.make_room(dataclasses.replace(model.canonical, height=11, width=9), 240, 320)
+    with torch.no_grad():
+        batch._locate()
+        batch._update()
+    assert {tensor.device for tensor in batch.slots.tensors.values()} == {meta}
