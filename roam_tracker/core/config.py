@@ -5,14 +5,14 @@ count. Defaults are the paper's numbers where it states them; letters such as (G
 of choices in docs/paper-choices.md.
 """
 
-import tomllib
+import math
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from roam_tracker.errors import ConfigError
-from roam_tracker.files import nearest
+from roam_tracker.files import nearest, read_toml
 
 
 def _require(condition: bool, message: str) -> None:
@@ -242,16 +242,12 @@ def _read(preset: str | Path, extended_by: tuple[str, ...]) -> dict[str, Any]:
     if str(preset).endswith(".toml"):
         path = Path(preset)
         _require(path.is_file(), f"Preset file {path} does not exist.")
-        text = path.read_text(encoding="utf-8")
+        table = read_toml(path, f"Preset {preset}")
     else:
         names = preset_names()
         _require(str(preset) in names, f"Preset {str(preset)!r} is unknown; {nearest(str(preset), names)}")
         file = resources.files("roam_tracker").joinpath("presets", f"{preset}.toml")
-        text = file.read_text(encoding="utf-8")
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"Preset {preset} is not valid TOML: {error}.") from None
+        table = read_toml(file, f"Preset {preset}")
     if "extends" not in table:
         return table
     base = _read(str(table.pop("extends")), (*extended_by, str(preset)))
@@ -280,5 +276,6 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return tuple(_convert(get_args(kind)[0], entry, where) for entry in value)
     if kind is float and type(value) is int:
         return float(value)
+    _require(type(value) is not float or math.isfinite(value), f"{where} must be finite, got {value}.")
     _require(type(value) is kind, f"{where} must be of type {kind.__name__}, got {value!r}.")
     return value

@@ -22,6 +22,8 @@ def check_box(box: Any) -> Boxes:
 
     Raises BoxError unless it is four finite numbers with positive width and height.
     """
+    if isinstance(box, (str, bytes)):  # which would be taken apart into digits
+        raise BoxError(f"A box must be four numbers x, y, w, h in pixels, got {box!r}.")
     try:
         array = np.asarray(list(box) if isinstance(box, Iterable) else box, dtype=np.float64)
     except (TypeError, ValueError):

@@ -42,7 +42,9 @@ class Archives:
             with zipfile.ZipFile(path) as archive:
                 for member in archive.infolist():
                     _unpack(archive, member, target, path, error)
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as failure:
+        except InputError:
+            raise
+        except Exception as failure:  # whatever the readers of its parts meet in a damaged archive
             raise error(f"{path} cannot be unpacked: {failure}. Pack it again.") from failure
         self._places[str(target)] = self.named(str(path))
         return target

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from roam_tracker.errors import ImageError, RoamError, RunError
+from roam_tracker.images import to_rgb
 from roam_tracker.recording import Recorder
 from roam_tracker.toolkits.manifest import device_of
 from roam_tracker.toolkits.registry import Follower, create, deterministic, label, preset_of
@@ -136,10 +137,10 @@ def read_image(file: str) -> Image.Image:
     """A file as an RGB image that knows its name; raises ImageError."""
     try:
         with Image.open(file) as image:
-            rgb = image.convert("RGB")
+            rgb = Image.fromarray(to_rgb(image))
             rgb.filename = file  # type: ignore[attr-defined]  # an oracle finds the true box beside it
             return rgb
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(
             f"{file} cannot be read as an image ({error}). Restore the file; finished sequences are kept."
         ) from error

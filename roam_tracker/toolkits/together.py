@@ -12,13 +12,12 @@ import numpy as np
 import torch
 
 from roam_tracker.core.batch import Batch, refusal
-from roam_tracker.core.geometry import check_box
 from roam_tracker.errors import RoamError, RunError
 from roam_tracker.toolkits.got10k import read_image
 from roam_tracker.toolkits.manifest import device_of
 from roam_tracker.toolkits.registry import create, preset_of
 from roam_tracker.toolkits.runs import Failure, Here, Job, Outcome, Worker
-from roam_tracker.tracker import RoamTracker, to_rgb
+from roam_tracker.tracker import RoamTracker, first_box, to_box
 
 _AHEAD = 4  # images of a sequence that are decoded before they are needed
 
@@ -112,7 +111,8 @@ class _Sequence:
 
     def begin(self, batch: Batch, slot: int) -> Failure | None:
         try:
-            frame, box = self.next_frame(), check_box(self.job.box)
+            frame = self.next_frame()
+            box = first_box(to_box(self.job.box), frame.shape[1], frame.shape[0])
             began = time.perf_counter()
             batch.start(slot, frame, tuple(box.tolist()))
         except RoamError as error:
@@ -143,4 +143,4 @@ def _single(job: Job) -> bool:
 
 
 def _decode(file: str) -> Any:
-    return to_rgb(read_image(file))
+    return np.asarray(read_image(file)).copy()
