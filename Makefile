@@ -20,7 +20,7 @@ docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # wheel and sdist, installed into empty environments outside the checkout, and what a user does first
-release-check: .venv/installed-release
+release-check: .venv/installed-test
 	$(BIN)/python build_backend/release_check.py
 
 .venv/bin/python:
@@ -37,10 +37,6 @@ release-check: .venv/installed-release
 
 .venv/installed-docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	touch $@
-
-.venv/installed-release: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build
 	touch $@
 
 clean:

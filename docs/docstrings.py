@@ -1,7 +1,7 @@
 """Griffe extension: our docstrings as Markdown, and the comments of a class's fields as docstrings.
 
-Docstrings are written for a reader of the code, with a line for each name, `size_cells: (height, width), odd`,
-continued by indentation. Here these lines become a list, and what Markdown would swallow is kept as it is.
+Docstrings are written for a reader of the code, with a line for each name, `size_cells: (height, width)`,
+continued by indentation. Here these lines become a list, and what Markdown would swallow is kept.
 """
 
 import re
