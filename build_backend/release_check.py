@@ -2,8 +2,8 @@
 
     make release-check        some minutes; a PASS line for each step, exit status 1 at the first failure
 
-Everything happens in a temporary folder, so that nothing of the checkout can be found by accident. Versions are
-those of constraints.txt. --keep DIR keeps what was built.
+Everything happens in a temporary folder, so that nothing of the checkout is found by accident. Versions are
+those of constraints.txt.
 """
 
 import argparse

@@ -54,15 +54,13 @@ def as_markdown(text: str) -> str:
                 lines.append("")
             lines.append(f"- `{match['name'].replace('`', '')}`: {_plain(match['text'])}")
             in_field = True
-        elif in_field and line.startswith(" "):
+        elif in_field and line.strip():
             lines.append(f"  {_plain(line.strip())}")
         elif line.startswith("    "):
             if lines and lines[-1] and not lines[-1].startswith("    "):
                 lines.append("")
             lines.append(line)
         else:
-            if in_field and line:
-                lines.append("")
             in_field = False
             lines.append(_plain(line))
     return "\n".join(lines)

@@ -69,9 +69,8 @@ def killed(count, seed, workers):
             if fault:
                 print(f"{run}: {fault}")
             shutil.rmtree(folder / run)
-    print(
-        f"killed before the first sequence was finished {stages[0]}, between {stages[1]}, after the last {stages[2]}"
-    )
+    first, between, after = stages
+    print(f"killed before the first finished sequence {first}, between {between}, after the last {after}")
     print(f"temporary files of killed writers, which nothing reads: {left}")
     return kept
 
