@@ -67,8 +67,9 @@ def as_markdown(text: str) -> str:
 
 
 def _has_columns(paragraph: str) -> bool:
-    lines = [line for line in paragraph.splitlines() if not FIELD.fullmatch(line)]
-    return any(re.search(r"\S {3,}\S", line) for line in lines)
+    """Whether text is set in columns, beyond the one space or more behind the name of a field."""
+    texts = [match["text"] if (match := FIELD.fullmatch(line)) else line for line in paragraph.splitlines()]
+    return any(re.search(r"\S {3,}\S", text) for text in texts)
 
 
 def _as_code(paragraph: str) -> str:
@@ -77,5 +78,8 @@ def _as_code(paragraph: str) -> str:
 
 def _plain(text: str) -> str:
     """Text whose signs are not Markdown's, but for code in backticks."""
-    parts = CODE.split(text)
-    return "".join(part if part.startswith("`") else re.sub(r"([*_<\[])", r"\\\1", part) for part in parts)
+    return "".join(part if part.startswith("`") else _escaped(part) for part in CODE.split(text))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*_\[])", r"\\\1", text).replace("<", "&lt;")
