@@ -6,6 +6,7 @@ continued by indentation. Here these lines become a list, and what Markdown woul
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import griffe
@@ -43,37 +44,33 @@ def comment_of(field: griffe.Object) -> str:
 
 def as_markdown(text: str) -> str:
     """The docstring with lists for its fields; what is indented or set in columns becomes code."""
+    summary, *paragraphs = re.split(r"\n(?:[ \t]*\n)+", text)
+    parts = [f"```text\n{dedent(part)}\n```" if _is_code(part) else _with_fields(part) for part in paragraphs]
+    return "\n\n".join([_plain(summary), *parts])
+
+
+def _is_code(paragraph: str) -> bool:
+    """Whether it is indented, or set in columns beyond the spaces behind the name of a field."""
+    lines = paragraph.splitlines()
+    texts = [match["text"] if (match := FIELD.fullmatch(line)) else line for line in lines]
+    indented = all(line.startswith("    ") for line in lines)
+    return indented or any(re.search(r"\S {3,}\S", text) for text in texts)
+
+
+def _with_fields(paragraph: str) -> str:
+    """The paragraph, its fields as a list; a line that names none goes on with the one before it."""
     lines: list[str] = []
     in_field = False
-    paragraphs = re.split(r"\n[ \t]*\n", text)
-    text = "\n\n".join(_as_code(part) if _has_columns(part) else part for part in paragraphs)
-    for number, line in enumerate(text.splitlines()):
-        match = FIELD.fullmatch(line) if number > 0 else None
+    for line in paragraph.splitlines():
+        match = FIELD.fullmatch(line)
         if match:
             if lines and not in_field:
                 lines.append("")
             lines.append(f"- `{match['name'].replace('`', '')}`: {_plain(match['text'])}")
-            in_field = True
-        elif in_field and line.strip():
-            lines.append(f"  {_plain(line.strip())}")
-        elif line.startswith("    "):
-            if lines and lines[-1] and not lines[-1].startswith("    "):
-                lines.append("")
-            lines.append(line)
         else:
-            in_field = False
-            lines.append(_plain(line))
+            lines.append(f"  {_plain(line.strip())}" if in_field else _plain(line))
+        in_field = in_field or match is not None
     return "\n".join(lines)
-
-
-def _has_columns(paragraph: str) -> bool:
-    """Whether text is set in columns, beyond the one space or more behind the name of a field."""
-    texts = [match["text"] if (match := FIELD.fullmatch(line)) else line for line in paragraph.splitlines()]
-    return any(re.search(r"\S {3,}\S", text) for text in texts)
-
-
-def _as_code(paragraph: str) -> str:
-    return "\n".join("    " + line for line in paragraph.splitlines())
 
 
 def _plain(text: str) -> str:
