@@ -1,14 +1,16 @@
 """What the documentation says of the code: names, files, options and links that exist."""
 
+import argparse
 import ast
+import importlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from roam_tracker.commands import COMMANDS
 from roam_tracker.core.config import load_preset, preset_names
+from roam_tracker.toolkits import experiments
 from roam_tracker.toolkits.registry import TRACKERS, preset_of
 
 ROOT = Path(__file__).parents[1]
@@ -82,9 +84,28 @@ def test_every_link_of_a_page_leads_to_a_file_that_is_there(page):
             assert (page.parent / target.partition("#")[0]).exists(), target
 
 
-def test_the_site_is_built_without_a_warning(tmp_path):
-    pytest.importorskip("mkdocs", reason="the extra `docs` is not installed: make docs")
-    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site/paper.html").is_file()
+def commands():
+    """Each line of a shell block that begins with `roam COMMAND` or runs the GOT-10k toolkit, as words."""
+    for page in PAGES:
+        for block in re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = line.split("#")[0].split()
+                if words[:1] == ["roam"] or words[:3] == ["python", "-m", "got10k.experiments"]:
+                    yield pytest.param(words, id=f"{page.name}: {' '.join(words)[:60]}")
+
+
+@pytest.mark.parametrize("words", list(commands()))
+def test_every_command_of_a_page_has_the_options_that_it_is_shown_with(words):
+    if words[0] == "python":
+        parser = experiments.parser()
+    else:
+        if words[1] == "track" and "track" not in COMMANDS:
+            pytest.skip("roam track is not there yet")
+        assert words[1] in COMMANDS
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f"roam_tracker.commands.{words[1]}").add_arguments(parser)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parser = action.choices[words[2]]
+    known = parser._option_string_actions
+    assert [word for word in words if word.startswith("--") and word.split("=")[0] not in known] == []
