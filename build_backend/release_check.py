@@ -33,6 +33,17 @@ for name in preset_names():
 print(roam_tracker.__file__, roam_tracker.__version__, loaded)
 """
 
+# what a type checker must know of the package: no error but that of the last line
+TYPED = """
+from roam_tracker import RoamTracker
+from roam_tracker.report import evaluate, load
+
+tracker = RoamTracker()
+tracker.init("image.jpg", (1, 2, 3, 4))
+print(tracker.update("image.jpg").mean(), evaluate(load("OTB2015", "results", "data")).table)
+tracker.updat("image.jpg")
+"""
+
 
 def main() -> int:
     """Do all steps; the exit status."""
@@ -87,6 +98,12 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool) ->
     expect("OTB2015" in told and "ROAM" in told, "the help names neither data sets nor trackers")
     if not toolkits:
         return
+    (place / "typed.py").write_text(TYPED, encoding="utf-8")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(place / "mypy")]
+    told = run(
+        f"{kind}: types", [*mypy, "--python-executable", python, str(place / "typed.py")], empty, status=1
+    )
+    expect("typed.py:8" in told and "Found 1 error" in told, f"mypy says {told}")
     registry = run(f"{kind}: roam workspace registry", [str(bin_ / "roam"), "workspace", "registry"], empty)
     (empty / "trackers.ini").write_text(registry, encoding="utf-8")
     told = run(f"{kind}: vot test ROAM", [str(bin_ / "vot"), "test", "ROAM"], empty)
@@ -95,8 +112,8 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool) ->
     expect((empty / "demo/report/index.html").is_file(), f"roam demo wrote no page: {told[-500:]}")
 
 
-def run(step: str, command: list[str], folder: Path) -> str:
-    """Run a command in a folder; what it printed. Raises Failed with its last words."""
+def run(step: str, command: list[str], folder: Path, status: int = 0) -> str:
+    """Run a command in a folder; what it printed. Raises Failed with its last words if the status is another."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     start = time.monotonic()
     done = subprocess.run(
@@ -108,8 +125,8 @@ def run(step: str, command: list[str], folder: Path) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise Failed(f"{step}: exit status {done.returncode}\n{done.stdout[-3000:]}")
+    if done.returncode != status:
+        raise Failed(f"{step}: exit status {done.returncode}, {status} was expected\n{done.stdout[-3000:]}")
     print(f"PASS {step}, {time.monotonic() - start:.0f} s", flush=True)
     return done.stdout
 
