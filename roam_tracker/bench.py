@@ -107,10 +107,8 @@ def measure_other(
 
 
 def plain(tracker: RoamTracker) -> RoamTracker:
-    """The same tracker with the readable backbone: eager, fp32, weights as published."""
-    reference = RoamTracker(tracker.config, str(tracker.device))
-    reference.model.backbone = reference.model.weights
-    return reference
+    """The same tracker without any fast path: eager, float32, weights as published."""
+    return RoamTracker(tracker.config, str(tracker.device), plain=True)
 
 
 def _follow(
@@ -182,7 +180,8 @@ class _Clock:
         places: list[tuple[Any, str, str]] = [
             (search, "crop", "crop"),
             (backbone, "extract", "backbone"),
-            (response, "respond", "response"),
+            (tracker.model, "transformed", "response"),
+            (tracker.model, "respond", "response"),
             (response, "regress", "response"),
             (tracking, "update", "update"),
             (tracker, "_frame", "transfer"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from roam_tracker.core import tracking
+from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.core.geometry import Boxes, check_box
 from roam_tracker.errors import ConfigError, ImageError, RoamError
@@ -29,6 +30,7 @@ class RoamTracker:
     preset: a shipped preset, the path of a TOML file, or a TrackerConfig
     device: "auto" (CUDA where there is some), "cpu", "cuda", "cuda:1", ...
     record: a file for what the updates did, see recording.py; written by `write_recording`
+    plain:  float32 and no fast path: the reference, for tests and `roam bench`
 
     An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey and RGBA are converted.
     A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel.
@@ -39,13 +41,19 @@ class RoamTracker:
         preset: str | os.PathLike[str] | TrackerConfig = "default",
         device: str = "auto",
         record: str | os.PathLike[str] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         self.config = preset if isinstance(preset, TrackerConfig) else load_preset(os.fspath(preset))
         self.device = _device(device)
         if self.device.type == "cpu":
             keep_large_blocks()
-        self.model = tracking.Model(self.config, weights_for(self.config), self.device)
-        self.state: tracking.State | None = None
+        self.model = tracking.Model(self.config, weights_for(self.config), self.device, plain=plain)
+        self._state: tracking.State | None = None
+        # on CUDA a target is followed as a batch of one: no waiting for the device, and graphs
+        on_device = self.device.type == "cuda" and not plain and refusal(self.config) is None
+        self._single = Batch(self.model, 1) if on_device else None
+        self._within: Batch | None = None  # where the present target is followed so
         self.score = 0.0
         self.record = record
         self.recording = None if record is None else Recorder()
@@ -57,7 +65,7 @@ class RoamTracker:
         if self.recording is not None:
             self.recording.begin()
         observe = None if self.recording is None else self.recording.observe
-        self.state = tracking.start(self.model, frame, (x, y, w, h), observe=observe)
+        self._follow(tracking.start(self.model, frame.to(self.device), (x, y, w, h), observe=observe), frame)
         self.score = 1.0
 
     def update(self, image: Any, truth: Any = None) -> Boxes:
@@ -70,33 +78,51 @@ class RoamTracker:
         """
         state = self._target("update(image)")
         box_to_learn = self._to_learn(truth)
-        observe = None if self.recording is None else self.recording.observe
-        self.state, box, score = tracking.step(
-            self.model, state, self._frame(image), truth=box_to_learn, observe=observe
-        )
+        frame = self._frame(image)
+        if self._within is not None:
+            x, y, w, h, score = self._within.step([frame])[0].tolist()
+            box = x, y, w, h
+        else:
+            observe = None if self.recording is None else self.recording.observe
+            self._state, box, score = tracking.step(
+                self.model, state, frame.to(self.device), truth=box_to_learn, observe=observe
+            )
         self.score = min(max(score, 0.0), 1.0)
         return np.array(box)
 
+    @property
+    def state(self) -> tracking.State | None:
+        """All that is known of the target; None before the first."""
+        return self._state if self._within is None else self._within.state(0)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the target to a file from which `load` goes on. Raises RunError when the disk refuses."""
-        write_state(path, self.model, self._target("save(path)"), self.score)
+        state = self._target("save(path)")
+        write_state(path, self.model, self.state or state, self.score)
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go on with a saved target; the boxes to come are those that would have come without the break.
 
         Raises InputError for a damaged file, and for one of another preset or other weights.
         """
-        self.state, self.score = read_state(path, self.model)
+        state, self.score = read_state(path, self.model)
+        self._follow(state, torch.empty(1, 1, 3))
 
     def write_recording(self) -> None:
         """Write to the `record` file what the updates did so far; nothing happens without one."""
         if self.recording is not None and self.record is not None:
             self.recording.write(self.record)
 
+    def _follow(self, state: tracking.State, frame: torch.Tensor) -> None:
+        """Go on with a target, whose frames are as large as this one or larger."""
+        self._state, self._within = state, self._single if self.recording is None else None
+        if self._within is not None:
+            self._within.load(0, state, frame)
+
     def _target(self, wanted: str) -> tracking.State:
-        if self.state is None:
+        if self._state is None:
             raise RoamError(f"The tracker has no target yet: call init(image, box) before {wanted}.")
-        return self.state
+        return self._state
 
     def _to_learn(self, truth: Any) -> tracking.Box | None:
         """The true box to learn from; None for the tracker's own estimate."""
@@ -112,7 +138,7 @@ class RoamTracker:
         return x, y, w, h
 
     def _frame(self, image: Any) -> torch.Tensor:
-        return torch.from_numpy(to_rgb(image)).to(self.device)
+        return torch.from_numpy(to_rgb(image))
 
 
 def _absent(box: Any) -> bool:

@@ -1,5 +1,6 @@
 """The measuring itself, in a tiny form: what is counted, never how long it took."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,10 @@ from PIL import Image
 from roam_tracker.bench import PARTS, measure, measure_other, plain
 from roam_tracker.commands import main
 from roam_tracker.core import search
+from roam_tracker.core.config import load_preset
+from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError
+from roam_tracker.sample import render
 from roam_tracker.toolkits.registry import StaticTracker
 from roam_tracker.tracker import RoamTracker
 
@@ -33,13 +37,17 @@ def test_parts_add_up_to_the_frame_and_the_forwards_are_counted(tracker, moving_
     assert search.crop is crop  # nothing stays wrapped
 
 
-def test_the_plain_tracker_finds_the_same_boxes(tracker, moving_square):
-    frames, boxes = moving_square
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_fast_tracker_finds_the_boxes_of_the_plain_one(precision):
+    scene = render("motion", 60)
+    fast = RoamTracker(dataclasses.replace(load_preset("default"), precision=precision), "cpu")
     found = []
-    for each in (tracker, plain(tracker)):
-        each.init(frames[0], boxes[0])
-        found.append([each.update(frame) for frame in frames[1:]])
-    np.testing.assert_allclose(found[0], found[1], atol=0.5)
+    for each in (fast, plain(fast)):
+        each.init(scene.frames[0], scene.boxes[0])
+        found.append(np.array([each.update(frame) for frame in scene.frames[1:]]))
+    assert np.median(np.abs(found[0] - found[1])) < 0.5
+    overlaps = [overlap(boxes, np.array(scene.boxes[1:])).mean() for boxes in found]
+    assert abs(overlaps[0] - overlaps[1]) < 0.005
 
 
 def test_any_tracker_is_measured_on_the_same_terms(moving_square):

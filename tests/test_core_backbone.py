@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 import pytest
@@ -178,4 +179,39 @@ def test_packed_weights_give_the_same_features(name):
 def test_packing_leaves_weights_alone_where_torch_cannot(monkeypatch):
     spec, weights = backbone.backbone_spec("lite0"), load_weights("default")
     monkeypatch.setattr(backbone, "_FUSED", None)
-    assert backbone.packed(spec, weights) == weights
+    packed = backbone.packed(spec, weights)
+    assert all(torch.equal(packed[name], tensor) for name, tensor in weights.items())
+
+
+def test_bfloat16_moves_features_by_less_than_a_fortieth():
+    spec, weights = backbone.backbone_spec("lite0"), load_weights("default")
+    patch = search_like_patch()
+    exact = backbone.extract(spec, weights, patch)
+    half = backbone.extract(spec, backbone.packed(spec, weights, torch.bfloat16), patch)
+    assert half.dtype == torch.float32
+    assert 0 < ((half - exact).norm() / exact.norm()).item() < 0.025
+    # without the layers that stay in float32 it would be more
+    all_half = dataclasses.replace(
+        spec,
+        blocks=tuple(
+            dataclasses.replace(b, layers=tuple(dataclasses.replace(x, exact=False) for x in b.layers))
+            for b in spec.blocks
+        ),
+    )
+    worse = backbone.extract(spec, backbone.packed(all_half, weights, torch.bfloat16), patch)
+    assert (worse - exact).norm() > 1.3 * (half - exact).norm()
+
+
+def search_like_patch():
+    """A smooth picture, as a search region shows it: (1, 3, 129, 129) in the units of lite0."""
+    coarse = torch.randn(1, 3, 17, 17, generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.interpolate(coarse, size=(129, 129), mode="bicubic") * 0.5
+
+
+def test_precisions_follow_the_device_and_float16_is_refused_on_a_cpu():
+    cpu = torch.device("cpu")
+    assert backbone.choose_precision("float32", cpu) == torch.float32
+    assert backbone.choose_precision("bfloat16", cpu) == torch.bfloat16
+    assert backbone.choose_precision("auto", cpu) in (torch.float32, torch.bfloat16)
+    with pytest.raises(ConfigError, match="float16 needs CUDA"):
+        backbone.choose_precision("float16", cpu)

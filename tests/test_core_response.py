@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
-from roam_tracker.core import response
-from roam_tracker.core.response import ThetaShape
+from roam_tracker.core import fourier, response
+from roam_tracker.core.theta import ThetaShape, filter_size, resize
 
 SMALL = ThetaShape(channels=3, reduced=2, height=5, width=3)
 
@@ -34,7 +34,7 @@ def test_correlation_through_the_fourier_domain_equals_the_direct_one(size):
     generator = torch.Generator().manual_seed(1)
     maps = torch.randn(2, 4, 15, 15, generator=generator, dtype=torch.float64)
     filters = torch.randn(3, 4, *size, generator=generator, dtype=torch.float64)
-    torch.testing.assert_close(response.correlate(maps, filters), response.correlate_directly(maps, filters))
+    torch.testing.assert_close(fourier.correlate(maps, filters), fourier.correlate_directly(maps, filters))
 
 
 def test_response_equals_a_loop_over_cells():
@@ -59,29 +59,29 @@ def test_theta_of_the_paper_has_48641_coordinates():
 
 
 def test_filter_of_a_12_by_18_target_is_the_canonical_13_by_19():
-    assert response.filter_size((12, 18), 1.0, 87) == (19, 13)
-    assert response.filter_size((0.5, 200), 1.0, 31) == (31, 3)
-    assert response.filter_size((200, 200), 1.0, 30) == (29, 29)
+    assert filter_size((12, 18), 1.0, 87) == (19, 13)
+    assert filter_size((0.5, 200), 1.0, 31) == (31, 3)
+    assert filter_size((200, 200), 1.0, 30) == (29, 29)
 
 
 def test_a_filter_resized_to_its_own_size_is_unchanged():
     theta = random_theta(SMALL)
-    assert torch.equal(response.resize(theta, SMALL, SMALL, keep_gain=True), theta)
+    assert torch.equal(resize(theta, SMALL, SMALL, keep_gain=True), theta)
 
 
 def test_a_constant_filter_that_keeps_its_gain_keeps_its_sum():
     larger = ThetaShape(channels=3, reduced=2, height=9, width=7)
     theta = torch.ones(SMALL.count)
-    grown = larger.split(response.resize(theta, SMALL, larger, keep_gain=True))[2]
+    grown = larger.split(resize(theta, SMALL, larger, keep_gain=True))[2]
     assert grown.sum().item() == pytest.approx(2 * 5 * 3, rel=1e-6)
-    plain = larger.split(response.resize(theta, SMALL, larger, keep_gain=False))[2]
+    plain = larger.split(resize(theta, SMALL, larger, keep_gain=False))[2]
     assert plain.sum().item() == pytest.approx(2 * 9 * 7, rel=1e-6)
 
 
 def test_gradient_reaches_the_canonical_filter_through_the_resize():
     larger = ThetaShape(channels=3, reduced=2, height=9, width=7)
     theta = random_theta(SMALL).requires_grad_()
-    response.resize(theta, SMALL, larger, keep_gain=False).sum().backward()
+    resize(theta, SMALL, larger, keep_gain=False).sum().backward()
     assert (theta.grad != 0).all()
 
 
@@ -137,7 +137,7 @@ def test_a_filter_resized_in_the_forward_pass_equals_one_resized_before():
     theta = random_theta(SMALL)
     features = torch.randn(1, 3, 11, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     forward = response.respond(theta, dataclasses.replace(SMALL, applied=(9, 7)), features)
-    before = response.respond(response.resize(theta, SMALL, grown, keep_gain=False), grown, features)
+    before = response.respond(resize(theta, SMALL, grown, keep_gain=False), grown, features)
     torch.testing.assert_close(forward, before)
 
 
@@ -165,24 +165,33 @@ def test_a_box_branch_that_is_right_adds_no_loss():
 
 
 @pytest.mark.parametrize("size", [(5, 3), (9, 7)])
-def test_transformed_features_give_the_same_loss_and_gradient(size):
+@pytest.mark.parametrize("loss", ["sum", "mean", "masked", "energy"])
+def test_transformed_features_give_the_same_loss_and_gradient(size, loss):
     shape = ThetaShape(6, 4, *size)
     generator = torch.Generator().manual_seed(4)
     theta = torch.randn(shape.count, generator=generator)
     features, labels = (torch.randn(3, *dims, 9, 9, generator=generator) for dims in ((6,), ()))
     labels = labels.sigmoid()
-    transformed = response.transform(features, shape)
-    assert isinstance(transformed, response.Spectra)
-    slow = response.loss_and_gradient(theta, shape, features, labels, "energy")
-    fast = response.loss_and_gradient(theta, shape, transformed, labels, "energy")
+    transformed = fourier.transform(features, shape)
+    slow = response.loss_and_gradient(theta, shape, features, labels, loss)
+    fast = response.loss_and_gradient(theta, shape, transformed, labels, loss)
     torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4)
 
 
-def test_features_that_would_gain_nothing_are_not_transformed():
-    features = torch.zeros(1, 6, 9, 9)
+def test_spectra_are_taken_apart_and_put_together_again():
+    shape = ThetaShape(6, 4, 5, 3)
+    features = torch.randn(3, 6, 9, 9, generator=torch.Generator().manual_seed(4))
+    spectra = fourier.transform(features, shape)
+    again = fourier.stack(fourier.unstack(spectra))
+    assert torch.equal(again.values, spectra.values)
+    assert (again.side, again.period) == (9, spectra.period)
+
+
+def test_models_that_would_gain_nothing_stay_out_of_the_fourier_domain():
+    assert fourier.suits(ThetaShape(6, 4, 5, 3))
     for shape in (
         ThetaShape(6, 2, 5, 3),
         ThetaShape(6, 4, 5, 3, box=True),
         ThetaShape(6, 4, 5, 3, applied=(5, 5)),
     ):
-        assert response.transform(features, shape) is features
+        assert not fourier.suits(shape)

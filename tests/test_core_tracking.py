@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from roam_tracker.core import locate, tracking
+from roam_tracker.core import locate, search, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import WeightsError
@@ -119,7 +119,8 @@ def test_a_joint_pyramid_of_one_scale_is_the_pyramid_after_it(moving_square):
 
 def test_a_joint_pyramid_runs_the_backbone_once_a_frame(moving_square, monkeypatch):
     frames, boxes = moving_square
-    tracker, batches = RoamTracker(with_box(pyramid="joint"), device="cpu"), []
+    config = dataclasses.replace(with_box(pyramid="joint"), precision="float32")
+    tracker, batches = RoamTracker(config, device="cpu"), []
     features = tracker.model.features
     monkeypatch.setattr(
         tracker.model, "features", lambda *args: (batches.append(len(args[2])), features(*args))[1]
@@ -129,6 +130,22 @@ def test_a_joint_pyramid_runs_the_backbone_once_a_frame(moving_square, monkeypat
     assert batches == [1, 3]
     sample = tracker.state.memory[-1].features  # what is learned from is the region as it was searched
     torch.testing.assert_close(sample, plain_features(tracker, frames[1], boxes[0]), rtol=1e-4, atol=1e-4)
+
+
+def test_crops_of_the_pyramid_show_the_middle_of_the_search_region(moving_square, monkeypatch):
+    frames, boxes = moving_square
+    tracker, crops = RoamTracker(CONFIG, device="cpu"), []
+    crop = search.crop
+    monkeypatch.setattr(
+        search, "crop", lambda *args: (crops.append((args[1:4], crop(*args))), crops[-1][1])[1]
+    )
+    tracker.init(frames[0], boxes[0])
+    tracker.update(frames[1])
+    (centres, sides, size), patches = crops[-1]
+    assert size == 145 and len(patches) == 3  # 3 x 48 px and one, of all scales
+    # the believed scale comes first; the whole region around that centre shows the same in its middle
+    whole = crop(torch.from_numpy(frames[1]), centres[:1], sides[:1] * 241 / 145, 241, tracker.model.spec)
+    torch.testing.assert_close(patches[0], whole[0, :, 48:-48, 48:-48], atol=1e-3, rtol=0)
 
 
 def plain_features(tracker, frame, box):

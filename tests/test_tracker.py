@@ -7,6 +7,7 @@ from PIL import Image
 
 import roam_tracker
 from roam_tracker import RoamTracker
+from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import (
     BoxError,
@@ -130,6 +131,8 @@ def test_a_loaded_target_equals_the_saved_one_in_every_part(moving_square, tmp_p
     def parts(value):
         if dataclasses.is_dataclass(value):
             return [part for field in dataclasses.fields(value) for part in parts(getattr(value, field.name))]
+        if isinstance(value, dict):
+            return [part for key in sorted(value) for part in (key, *parts(value[key]))]
         if isinstance(value, tuple):
             return [len(value), *(part for entry in value for part in parts(entry))]
         if hasattr(value, "stride"):
@@ -244,3 +247,22 @@ def test_truth_is_required_of_an_oracle_preset_and_refused_by_any_other(moving_s
         started(moving_square).update(image, truth=(1, 2, 3, 4))
     with pytest.raises(BoxError, match="four numbers"):
         started(moving_square, ORACLE).update(image, truth=(1, 2, 3))
+
+
+def test_a_target_followed_as_a_batch_of_one_is_the_same_target(moving_square, tmp_path):
+    """As on CUDA, where RoamTracker does so by itself."""
+    frames, boxes = moving_square
+    config = dataclasses.replace(load_preset("default"), precision="float32")
+    plain, batched = (RoamTracker(config, device="cpu") for _ in range(2))
+    batched._single = Batch(batched.model, 1)
+    for tracker in (plain, batched):
+        tracker.init(frames[0], boxes[0])
+    for frame in frames[1:12]:
+        np.testing.assert_allclose(batched.update(frame), plain.update(frame), atol=1e-2)
+        assert batched.score == pytest.approx(plain.score, abs=1e-3)
+    assert batched.state.frames == plain.state.frames == 11
+    batched.save(tmp_path / "target")
+    batched.init(frames[3], boxes[3])
+    batched.load(tmp_path / "target")
+    for frame in frames[12:]:
+        np.testing.assert_allclose(batched.update(frame), plain.update(frame), atol=1e-2)

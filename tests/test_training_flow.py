@@ -16,7 +16,7 @@ import torch
 from roam_tracker.core import response
 from roam_tracker.core.config import OptimizerConfig, load_preset
 from roam_tracker.core.optimizers import LstmOptimizer
-from roam_tracker.core.response import ThetaShape
+from roam_tracker.core.theta import ThetaShape, filter_size
 from roam_tracker.training import clips
 from roam_tracker.training.clips import Clip, Video, draw_clip
 from roam_tracker.training.config import TrainingConfig
@@ -381,7 +381,7 @@ def test_search_scales_lie_within_gamma_of_s_and_are_drawn_once_a_video(draw, ga
 def test_filter_sizes_differ_within_a_batch_and_without_random_scaling_do_not(draw):
     def filters(gamma):
         batch = [draw(gamma) for _ in range(4)]
-        return {response.filter_size(tuple(clip.sizes_cells[0].tolist()), 1.5, 11) for clip in batch}
+        return {filter_size(tuple(clip.sizes_cells[0].tolist()), 1.5, 11) for clip in batch}
 
     assert len(filters(3.0)) >= 2
     assert len(filters(0.0)) == 1

@@ -146,6 +146,7 @@ class BoxConfig:
     motion_sigma: float = 0.79  # std of the motion map over sqrt(w*h) of the target (J)
     scales: tuple[float, ...] = (0.95, 1.0, 1.05)  # of the pyramid (I)
     pyramid: str = "after"  # around the new centre, in crops of its own, or joint: around the old one (Q)
+    pyramid_roi: float = 0.0  # after: side of those crops over sqrt(w*h); 0: as the search region's (Q)
     estimate: str = "best"  # of the size: best, the highest peak's scale; parabola: between three scores (R)
     fit_weight: float = 0.0  # parabola: of the misfit to the label in a score, beside the peak
     stretch: float = 1.0  # w/h of a wider candidate over the believed one, 1: none; every second frame (R)
@@ -170,6 +171,10 @@ class BoxConfig:
         _require(
             self.pyramid == "after" or 1.0 in self.scales,
             f"box.scales must contain 1.0 for a joint pyramid, got {list(self.scales)}.",
+        )
+        _require(
+            self.pyramid_roi == 0 or self.pyramid_roi > 1,
+            f"box.pyramid_roi must be 0 or above 1, got {self.pyramid_roi}.",
         )
         _require(
             self.estimate == "best" or _is_even(self.scales),
@@ -197,12 +202,20 @@ class TrackerConfig:
     """One preset: all settings, and the weights they were trained with."""
 
     weights: str = "default"  # a name of a shipped file, or a path
+    precision: str = "auto"  # of the backbone: float32, bfloat16, float16, or auto: as the device gains by it
     oracle: bool = False  # label the samples of updates with the true boxes (section 6.2)
     search: SearchConfig = field(default_factory=SearchConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     update: UpdateConfig = field(default_factory=UpdateConfig)
     box: BoxConfig = field(default_factory=BoxConfig)
+
+    def __post_init__(self) -> None:
+        known = ("auto", "float32", "bfloat16", "float16")
+        _require(
+            self.precision in known,
+            f"precision {self.precision!r} is unknown; {nearest(self.precision, known)}",
+        )
 
 
 def preset_names() -> list[str]:

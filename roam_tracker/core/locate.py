@@ -39,8 +39,10 @@ def pyramid_box(model: Model, state: State, frame: Tensor, values: Tensor, regio
     centre = _to_px(
         model, state, _peak(values * _motion_map(model, state, region), model.config.box.subcell), region
     )
-    features = model.features(frame, centre, candidate_sides(model, state, region))
-    maps = response.respond(state.theta, state.shape, features)
+    share = model.pyramid_px / model.patch_px  # one scale of pixels in both patches
+    sides = [(across * share, down * share) for across, down in candidate_sides(model, state, region)]
+    features = model.features(frame, centre, sides, model.pyramid_px)
+    maps = model.respond(state, model.transformed(features, state.shape))
     return centre, _new_size(model, state, maps, maps, region)
 
 
@@ -84,10 +86,11 @@ def _new_size(model: Model, state: State, maps: Tensor, masked: Tensor, region: 
         weight = config.size_weight
         return w * (1 + weight * (math.exp(x) - 1)), h * (1 + weight * (math.exp(y) - 1))
     at = masked.flatten(1).argmax(1)
-    centres = torch.stack([at % model.map_size, at // model.map_size], dim=1).to(maps.dtype)
+    size = maps.shape[-1]
+    centres = torch.stack([at % size, at // size], dim=1).to(maps.dtype)
     cells = torch.tensor([[model.cells(w, region[0]), model.cells(h, region[1])]], device=model.device)
     alpha = model.config.model.label_alpha
-    labels = response.gaussian_labels(centres, cells, model.map_size, alpha)
+    labels = response.gaussian_labels(centres, cells, size, alpha)
     near = labels > math.exp(-alpha)  # within one width and height of the peak
     misfits = response.sample_losses(torch.where(near, maps, labels), labels, "energy")
     peaks = maps.flatten(1).gather(1, at[:, None])[:, 0]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import backbone, response, search
+from roam_tracker.core import backbone, fourier, response, search
 from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.fourier import Spectra
 from roam_tracker.core.optimizers import make_optimizer
-from roam_tracker.core.response import ThetaShape
-from roam_tracker.core.state import Pair
+from roam_tracker.core.state import Pair, State
+from roam_tracker.core.theta import ThetaShape, filter_size, resize
 from roam_tracker.errors import WeightsError
 
 
@@ -26,19 +27,34 @@ class Start:
 
 
 class Model:
-    """A preset with its weights on a device: what all targets share and nothing changes."""
+    """A preset with its weights on a device: what all targets share and nothing changes.
 
-    def __init__(self, config: TrackerConfig, weights: Mapping[str, Tensor], device: torch.device) -> None:
+    plain: without what only makes it faster: the reference that the fast paths are held to
+    """
+
+    def __init__(
+        self,
+        config: TrackerConfig,
+        weights: Mapping[str, Tensor],
+        device: torch.device,
+        *,
+        plain: bool = False,
+    ) -> None:
         self.config = config
         self.device = device
+        self.plain = plain
         self.weights = {name: tensor.to(device) for name, tensor in weights.items()}
         self.spec = backbone.backbone_spec(config.model.backbone)
         self.patch_px = backbone.patch_size(
             self.spec, config.search.roi_scale * config.search.base_object_size
         )
         self.map_size = backbone.map_size(self.spec, self.patch_px)
+        roi = config.box.pyramid_roi or config.search.roi_scale
+        self.pyramid_px = backbone.patch_size(self.spec, roi * config.search.base_object_size)
+        self.pyramid_map_size = backbone.map_size(self.spec, self.pyramid_px)
         backbone.check_shapes(self.spec, self.weights)
-        self.backbone = backbone.packed(self.spec, self.weights)
+        self.precision = torch.float32 if plain else backbone.choose_precision(config.precision, device)
+        self.backbone = self.weights if plain else backbone.packed(self.spec, self.weights, self.precision)
         self.canonical = canonical_shape(config)
         self.optimizer = make_optimizer(config.optimizer)
         needed = ("theta0", "lambda0", *(["update_rates"] if config.optimizer.kind == "constant" else []))
@@ -51,12 +67,25 @@ class Model:
                 )
 
     @torch.no_grad()
-    def features(self, frame: Tensor, centre_px: Pair, sides_px: Sequence[Pair]) -> Tensor:
-        """(n, K, M, M) feature maps of n regions of the frame around one centre."""
+    def features(
+        self, frame: Tensor, centre_px: Pair, sides_px: Sequence[Pair], patch_px: int | None = None
+    ) -> Tensor:
+        """(n, K, M, M) feature maps of n regions of the frame around one centre, in patches of `patch_px`."""
         centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
-        patches = search.crop(frame, centres, torch.tensor(sides_px), self.patch_px, self.spec)
-        patches = patches.to(memory_format=torch.channels_last)
+        patches = search.crop(frame, centres, torch.tensor(sides_px), patch_px or self.patch_px, self.spec)
         return backbone.extract(self.spec, self.backbone, patches)
+
+    def transformed(self, features: Tensor, shape: ThetaShape) -> Tensor | Spectra:
+        """Features (n, K, M, M) in the form in which responses are found fastest."""
+        if self.plain or not fourier.suits(shape):
+            return features
+        return fourier.transform(features, shape)
+
+    def respond(self, state: State, seen: Tensor | Spectra) -> Tensor:
+        """Response maps (n, M, M) of what `transformed` gave."""
+        if isinstance(seen, Spectra):
+            return fourier.respond(state.prepared[seen.side], seen)
+        return response.respond(state.theta, state.shape, seen)
 
     def region_side(self, size_px: Pair) -> float:
         """The side in px of the search region of a target of w x h px (section 5)."""
@@ -87,16 +116,16 @@ def start_parameters(
     shape = fit_shape(config, canonical, size_cells, map_size)
     constant = weights.get("update_rates")
     return Start(
-        response.resize(weights["theta0"], canonical, shape, keep_gain=model.keep_gain),
-        response.resize(weights["lambda0"], canonical, shape, keep_gain=False),
+        resize(weights["theta0"], canonical, shape, keep_gain=model.keep_gain),
+        resize(weights["lambda0"], canonical, shape, keep_gain=False),
         shape,
-        None if constant is None else response.resize(constant, canonical, shape, keep_gain=False),
+        None if constant is None else resize(constant, canonical, shape, keep_gain=False),
     )
 
 
 def fit_shape(config: TrackerConfig, shape: ThetaShape, size_cells: Pair, map_size: int) -> ThetaShape:
     """The shape with filters that fit a target of (w, h) cells."""
-    height, width = response.filter_size(size_cells, config.model.filter_factor, map_size)
+    height, width = filter_size(size_cells, config.model.filter_factor, map_size)
     if config.model.resize == "forward":
         return replace(shape, applied=(height, width))
     return replace(shape, height=height, width=width)

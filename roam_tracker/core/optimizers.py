@@ -164,10 +164,10 @@ class LearnedOptimizer(Optimizer):
             columns.append(torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0))
             columns.append(torch.where(size > knee, gradient.sign(), gradient / knee))
         columns += [theta, (torch.log(loss + 1e-6) if self.config.log_loss_input else loss).expand_as(theta)]
-        stacked = torch.stack(columns, dim=1)
+        stacked = torch.stack(columns)  # each column one block of memory, see LstmOptimizer
         if self.config.normalise_inputs:
-            stacked = stacked / (stacked.square().mean(0).sqrt() + 1e-12)
-        return stacked
+            stacked = stacked / (stacked.square().mean(1, keepdim=True).sqrt() + 1e-12)
+        return stacked.t()
 
 
 class LstmOptimizer(LearnedOptimizer):
@@ -183,13 +183,18 @@ class LstmOptimizer(LearnedOptimizer):
         return weights
 
     def cell(self, weights: list[Tensor], x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """c' = f c + i tanh(candidate), h' = o tanh(c')."""
-        from_input, recurrent, bias = weights
-        # coordinates as columns: each gate is then one block of memory, which takes 0.4 of the time
+        """c' = f c + i tanh(candidate), h' = o tanh(c').
+
+        Coordinates as columns: each gate is then one block of memory, which takes 0.4 of the time. And
+        tanh(x) = 2 sigmoid(2x) - 1: one sigmoid of all gates takes less time than one tanh of a quarter.
+        """
+        doubled = torch.ones_like(weights[2])
+        doubled.chunk(4)[2].fill_(2.0)
+        from_input, recurrent, bias = (part * doubled for part in weights)
         gates = torch.addmm(torch.addmm(bias[:, None], from_input.t(), x.t()), recurrent.t(), h.t())
-        enter, forget, candidate, leave = gates.chunk(4)
-        c = forget.sigmoid() * c.t() + enter.sigmoid() * candidate.tanh()
-        return (leave.sigmoid() * c.tanh()).t(), c.t()
+        enter, forget, candidate, leave = gates.sigmoid().chunk(4)
+        c = forget * c.t() + enter * (2 * candidate - 1)
+        return (leave * (2 * torch.sigmoid(2 * c) - 1)).t(), c.t()
 
 
 class GruOptimizer(LearnedOptimizer):

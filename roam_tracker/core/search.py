@@ -42,41 +42,108 @@ def _sample(frame: Tensor, regions: list[Region], shrink: int, size: int, spec: 
     bottom = min(height, max(int(y + down / 2) for (_, y), (_, down) in regions) + margin + 1)
     if right <= left or bottom <= top:  # the regions lie wholly outside
         return torch.zeros(len(regions), 3, size, size, device=frame.device)
-    window = _averaged(frame[top:bottom, left:right], shrink)
-    window -= torch.tensor(spec.mean, device=frame.device).view(1, 3, 1, 1)
-    window /= torch.tensor(spec.std, device=frame.device).view(1, 3, 1, 1)
+    window = _normalised(_averaged(frame[top:bottom, left:right], shrink), spec)
     # patch pixel j, centred at j + 1/2, shows the frame at x + (j + 1/2 - size/2) * side/size; grid_sample
     # wants it from -1 (left edge of the window) to 1 (right edge)
-    offsets = (torch.arange(size, device=frame.device) + 0.5 - size / 2) / size
-    grid = torch.empty(len(regions), size, size, 2, device=frame.device)
-    for place, ((x, y), (across, down)) in zip(grid, regions, strict=True):
-        place[:, :, 0] = 2 * (x + offsets * across - left) / (shrink * window.shape[3]) - 1
-        place[:, :, 1] = (2 * (y + offsets * down - top) / (shrink * window.shape[2]) - 1)[:, None]
-    windows = window.expand(len(regions), -1, -1, -1)
-    return F.grid_sample(windows, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    extent = shrink * window.shape[1], shrink * window.shape[0]
+    middles = [
+        [(2 * (c - o) / e - 1) for c, o, e in zip(centre, (left, top), extent, strict=True)]
+        for centre, _ in regions
+    ]
+    reaches = [[side / e for side, e in zip(sides, extent, strict=True)] for _, sides in regions]
+    offsets = torch.arange(1 - size, size, 2, device=frame.device) / size  # twice (j + 1/2 - size/2) / size
+    middle, reach = torch.tensor([middles, reaches], device=frame.device)[..., None]
+    across, down = (middle + offsets * reach).unbind(1)  # (n, size) each
+    return _sampled(window.permute(2, 0, 1), across, down)
+
+
+def _sampled(window: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    """Pixels of the window (3, h, w) at all pairs of places (n, size) from -1 to 1, (n, 3, size, size).
+
+    grid_sample gives each of its threads whole images, so a single one is cut into halves.
+    """
+    count, size = across.shape
+    if count == 1:
+        half = (size + 1) // 2
+        across, down = across.expand(2, -1), torch.cat([down, down[:, -1:]], 1)[:, : 2 * half].view(2, half)
+    shape = len(down), down.shape[1], size
+    # x and y of each place side by side, as grid_sample wants them
+    grid = torch.view_as_real(torch.complex(across[:, None].expand(shape), down[:, :, None].expand(shape)))
+    patches = F.grid_sample(
+        window.expand(len(grid), -1, -1, -1), grid, "bilinear", padding_mode="zeros", align_corners=False
+    )
+    patches = patches.permute(0, 2, 3, 1).reshape(count, -1, size, 3)  # a copy: channels last
+    return patches[:, :size].permute(0, 3, 1, 2)
+
+
+def _normalised(window: Tensor, spec: BackboneSpec) -> Tensor:
+    """(pixel - mean) / std of a window (h, w, 3) as float32."""
+    rows = window.reshape(len(window), -1)  # whole rows at a time: three numbers fill no vector register
+    mean, std = (
+        torch.tensor(values, device=window.device).repeat(window.shape[1]) for values in (spec.mean, spec.std)
+    )
+    return rows.sub(mean).div_(std).view(window.shape)
 
 
 def _averaged(window: Tensor, side: int) -> Tensor:
     """Means over blocks of side x side px, at the far edges over what there is of a block.
 
-    window: (h, w, 3) uint8; returns (1, 3, h/side, w/side) float32, rounded up. The values of
-    F.avg_pool2d; sums of whole rows first take a quarter to half of its time.
+    window: (h, w, 3) uint8; returns (h/side, w/side, 3) float32, rounded up, or the window itself. The
+    values of F.avg_pool2d; sums of whole rows first take a quarter to half of its time.
     """
+    if side == 1:
+        return window
     height, width = window.shape[:2]
-    if side > 1:
-        window = F.pad(window, (0, 0, 0, -width % side, 0, -height % side))
-        rows = window[::side].float()
-        for offset in range(1, side):
-            rows += window[offset::side]
-        window = rows[:, ::side].clone()
-        for offset in range(1, side):
-            window += rows[:, offset::side]
-    means = window.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
-    if side > 1:
-        down, across = (
-            torch.full((-(-length // side),), float(side), device=window.device) for length in (height, width)
-        )
-        down[-1] -= -height % side
-        across[-1] -= -width % side
-        means /= down[:, None] * across
-    return means
+    window = F.pad(window, (0, 0, 0, -width % side, 0, -height % side))
+    rows = window[::side].float()
+    for offset in range(1, side):
+        rows += window[offset::side]
+    means = rows[:, ::side].clone()
+    for offset in range(1, side):
+        means += rows[:, offset::side]
+    down, across = (
+        torch.full((-(-length // side),), float(side), device=window.device) for length in (height, width)
+    )
+    down[-1] -= -height % side
+    across[-1] -= -width % side
+    return means.div_((down[:, None] * across)[:, :, None])
+
+
+def crop_by_products(
+    frames: Tensor, extents_px: Tensor, centres_px: Tensor, sides_px: Tensor, size: int, spec: BackboneSpec
+) -> Tensor:
+    """What `crop` gives, for many frames at once and without a look at any value, as two matrix products.
+
+    Each row of a patch is a weighted sum of rows of its frame, each column one of columns; the weights are
+    those of averaging and of bilinear interpolation. For GPUs.
+
+    frames:     (B, H, W, 3) uint8, RGB, each in the upper left corner of its canvas
+    extents_px: (B, 2) int64, width and height of each frame
+    centres_px: (B, 2) float64, sides_px: (B, n, 2) float64
+    returns:    (B, n, 3, size, size) float32
+    """
+    shrink = torch.floor(sides_px.amax(2) / size).clamp_min(1)  # (B, n)
+    columns, rows = (
+        _weights(centres_px[:, None, k], sides_px[..., k], extents_px[:, None, k], shrink, size, length)
+        for k, length in ((0, frames.shape[2]), (1, frames.shape[1]))
+    )
+    pixels = frames.permute(0, 3, 1, 2).float()
+    patches = rows[:, :, None] @ pixels[:, None] @ columns[:, :, None].mT
+    seen = rows.sum(-1)[..., :, None] * columns.sum(-1)[..., None, :]  # 1 inside the frame, 0 outside
+    mean, std = (torch.tensor(values, device=frames.device).view(3, 1, 1) for values in (spec.mean, spec.std))
+    return (patches - mean * seen[:, :, None]) / std
+
+
+def _weights(centre: Tensor, side: Tensor, limit: Tensor, shrink: Tensor, size: int, length: int) -> Tensor:
+    """How much of each of `length` pixels is in each of `size` pixels of a patch, (B, n, size, length)."""
+    margin = shrink + 1
+    first = (torch.trunc(centre - side / 2) - margin).clamp_min(0)
+    end = (torch.trunc(centre + side / 2) + margin + 1).minimum(limit)
+    pixels = torch.arange(length, device=centre.device, dtype=centre.dtype)
+    block = torch.floor((pixels - first[..., None]) / shrink[..., None])  # which average a pixel goes into
+    count = (end[..., None] - first[..., None] - block * shrink[..., None]).minimum(shrink[..., None])
+    inside = (pixels >= first[..., None]) & (pixels < end[..., None])
+    offsets = (torch.arange(size, device=centre.device, dtype=centre.dtype) + 0.5) / size - 0.5
+    places = (centre[..., None] + offsets * side[..., None] - first[..., None]) / shrink[..., None] - 0.5
+    near = (1 - (places[..., :, None] - block[..., None, :]).abs()).clamp_min(0)
+    return (near * torch.where(inside, 1 / count, 0.0)[..., None, :]).float()

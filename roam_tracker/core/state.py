@@ -1,12 +1,13 @@
 """What the tracker knows of one target, as frozen data; all that changes from frame to frame."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from roam_tracker.core.fourier import Prepared, Spectra
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.response import ThetaShape
+from roam_tracker.core.theta import ThetaShape
 
 Box = tuple[float, float, float, float]
 Pair = tuple[float, float]
@@ -20,6 +21,7 @@ class Sample:
     centre_cells: Pair
     size_cells: Pair
     anchor_cells: Pair  # the size the tracker believed in when it cropped
+    spectra: Spectra | None = None  # of the features alone, (1, K + 1, P, Q)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class State:
     first_ratio: float = 1.0  # w / h of the first box
     first_sample: Sample | None = None  # the first frame, where every batch has it (update.keep_first)
     rejected_steps: int = 0  # updates undone because the loss rose or was not finite
+    prepared: Mapping[int, Prepared] = field(default_factory=dict)  # theta by side of the map, see fourier.py
 
     @property
     def box(self) -> Box:

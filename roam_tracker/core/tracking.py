@@ -11,10 +11,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import locate, response
+from roam_tracker.core import fourier, locate, response
+from roam_tracker.core.fourier import Spectra
 from roam_tracker.core.model import Model, fit_shape, start_parameters
-from roam_tracker.core.response import BoxTargets, Spectra, ThetaShape
+from roam_tracker.core.response import BoxTargets
 from roam_tracker.core.state import Box, Observer, Pair, Sample, State, StepRecord
+from roam_tracker.core.theta import ThetaShape
 
 __all__ = ["Box", "Model", "Observer", "Sample", "State", "StepRecord", "start", "step", "update"]
 
@@ -34,11 +36,14 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
         for scale in config.update.first_scales
     ]
     middle, anchor = (model.map_size - 1) / 2, (model.cells(w, side), model.cells(h, side))
-    samples = [
-        Sample(features, (middle, middle), (model.cells(w, across), model.cells(h, down)), anchor)
-        for features, (across, down) in zip(model.features(frame, centre, sides), sides, strict=True)
-    ]
     begin = start_parameters(config, model.weights, anchor, model.map_size)
+    features = model.features(frame, centre, sides)
+    samples = [
+        Sample(maps, (middle, middle), (model.cells(w, across), model.cells(h, down)), anchor, spectra)
+        for maps, spectra, (across, down) in zip(
+            features, _spectra(model.transformed(features, begin.shape)), sides, strict=True
+        )
+    ]
     batch, theta, groups = _batch(model, samples), begin.theta, begin.shape.groups(model.device)
     for index in range(config.update.first_steps):
         loss, gradient = response.loss_and_gradient(theta, begin.shape, *batch)
@@ -53,9 +58,10 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     optimizer = model.optimizer.init(begin.rates, groups, begin.constant)
     drifting = config.box.reliable_ratio > 0  # the first search is a wide one
     first = samples[0] if config.update.keep_first else None
-    return State(
+    state = State(
         centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, w / h, first_sample=first
     )
+    return prepared(model, state)
 
 
 @torch.no_grad()
@@ -73,7 +79,8 @@ def step(
     joint = config.box.pyramid == "joint" and not config.model.box_branch
     sides = locate.candidate_sides(model, state, region) if joint else [region]
     features = model.features(frame, state.centre_px, sides)
-    maps = response.respond(state.theta, state.shape, features)
+    seen = model.transformed(features, state.shape)
+    maps = model.respond(state, seen)
     score = float(maps[0].amax())
     state = replace(state, drifting=_is_drifting(model, state, score))
     if config.model.box_branch:
@@ -86,13 +93,33 @@ def step(
     smallest = config.box.min_side_px
     centre = min(max(centre[0], 0.0), float(width)), min(max(centre[1], 0.0), float(height))
     size = min(max(size[0], smallest), float(width)), min(max(size[1], smallest), float(height))
-    seen = _sample(model, state, features[0], truth or (*_corner(centre, size), *size), region)
+    box = truth or (*_corner(centre, size), *size)
+    sample = _sample(model, state, features[0], _spectra(seen)[0], box, region)
     state = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
     if score >= config.update.miss_ratio * state.first_peak:
-        state = replace(state, memory=(*state.memory, seen)[-config.update.memory_frames :])
+        state = replace(state, memory=(*state.memory, sample)[-config.update.memory_frames :])
     if state.frames % config.update.every_frames == 0 and state.memory:
         state = update(model, state, observe)
     return state, state.box, score
+
+
+def prepared(model: Model, state: State) -> State:
+    """The state with all that fourier.py makes of its theta and its samples, for `step` to find."""
+    if model.plain or not fourier.suits(state.shape):
+        return state
+
+    def transformed(sample: Sample) -> Sample:
+        if sample.spectra is not None:
+            return sample
+        return replace(sample, spectra=fourier.transform(sample.features[None], state.shape))
+
+    sides = (model.map_size, model.pyramid_map_size)
+    return replace(
+        state,
+        memory=tuple(map(transformed, state.memory)),
+        first_sample=state.first_sample and transformed(state.first_sample),
+        prepared={side: fourier.prepare(state.theta, state.shape, side) for side in sides},
+    )
 
 
 def update(model: Model, state: State, observe: Observer | None = None) -> State:
@@ -113,7 +140,7 @@ def update(model: Model, state: State, observe: Observer | None = None) -> State
         first = round(newest * index / (config.steps - 1)) if config.steps > 1 else newest
         batch = _batch(model, (*always, *state.memory[first : first + config.samples]))
         state = _guarded_step(model, state, batch, index, observe)
-    return state
+    return prepared(model, state)
 
 
 Batch = tuple[
@@ -125,8 +152,6 @@ def _guarded_step(
     model: Model, state: State, batch: Batch, index: int = 0, observe: Observer | None = None
 ) -> State:
     """One step of eq. (3). With the guard, a step that raises the loss is shortened, at last undone."""
-    if isinstance(batch[0], Tensor):
-        batch = response.transform(batch[0], state.shape), *batch[1:]
     loss, gradient = response.loss_and_gradient(state.theta, state.shape, *batch)
     moved, optimizer = model.optimizer.step(model.weights, state.optimizer, state.theta, gradient, loss)
     halvings = model.config.update.guard_halvings
@@ -166,10 +191,19 @@ def _batch(model: Model, samples: Sequence[Sample]) -> Batch:
     if config.box_branch:
         anchors = pairs([s.anchor_cells for s in samples])
         boxes = response.box_targets(centres, sizes, anchors, model.map_size, config.box_positives)
-    return torch.stack([s.features for s in samples]), labels, config.loss, boxes
+    spectra = [s.spectra for s in samples if s.spectra is not None]
+    features = fourier.stack(spectra) if spectra else torch.stack([s.features for s in samples])
+    return features, labels, config.loss, boxes
 
 
-def _sample(model: Model, state: State, features: Tensor, box: Box, region: Pair) -> Sample:
+def _spectra(seen: Tensor | Spectra) -> Sequence[Spectra | None]:
+    """The spectra of each map, None where there are none."""
+    return fourier.unstack(seen) if isinstance(seen, Spectra) else [None] * len(seen)
+
+
+def _sample(
+    model: Model, state: State, features: Tensor, spectra: Spectra | None, box: Box, region: Pair
+) -> Sample:
     """A box x, y, w, h in px as the label of the patch that was searched around the state's centre."""
     (x, y, w, h), (across, down), (believed_w, believed_h) = box, region, state.size_px
     middle = (model.map_size - 1) / 2
@@ -178,7 +212,7 @@ def _sample(model: Model, state: State, features: Tensor, box: Box, region: Pair
         middle + model.cells(y + h / 2 - state.centre_px[1], down),
     )
     anchor = model.cells(believed_w, across), model.cells(believed_h, down)
-    return Sample(features, centre, (model.cells(w, across), model.cells(h, down)), anchor)
+    return Sample(features, centre, (model.cells(w, across), model.cells(h, down)), anchor, spectra)
 
 
 def _corner(centre: Pair, size: Pair) -> Pair:

@@ -94,6 +94,12 @@ def parser() -> argparse.ArgumentParser:
     add("--report-dir", metavar="DIR", help="scores, plots (default: reports)")
     add("--record", metavar="DIR", help="also write what the updates did: DIR/DATASET/TRACKER/SEQUENCE.json")
     add("--device", help="auto (spread over the visible GPUs), cpu, cuda, cuda:1 (default: auto)")
+    add(
+        "--batch",
+        type=int,
+        metavar="B",
+        help="so many sequences at once on one device, for GPUs (default: 1)",
+    )
     add("--workers", type=int, metavar="N", help="processes, a sequence each; 0: this one (default: 1)")
     add("--threads", type=int, metavar="N", help="of each process; 0: as PyTorch likes (default: 1)")
     add("--timeout", type=float, metavar="S", help="seconds that one frame may take (default: 30)")
@@ -152,11 +158,17 @@ def _pool(settings: RunSettings, ray: str | None) -> Any:
     """Who does the work."""
     from roam_tracker.toolkits.runs import Here, Worker
 
+    if settings.batch > 1 and (ray is not None or settings.workers > 1):
+        raise ConfigError("--batch follows sequences in one process. Leave out --workers and --ray.")
     limits: dict[str, Any] = {"timeout_s": settings.timeout, "retries": settings.retries}
     if ray is not None:
         from roam_tracker.toolkits.cluster import RayCluster
 
         return RayCluster(ray, max(1, settings.workers), settings.device, settings.threads, **limits)
+    if settings.batch > 1:
+        from roam_tracker.toolkits.together import Together
+
+        return Together(settings.batch, settings.device, settings.threads)
     if settings.workers == 0:
         return Here(Worker(settings.device, settings.threads))
     from roam_tracker.toolkits.processes import Processes

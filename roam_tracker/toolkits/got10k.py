@@ -79,7 +79,7 @@ class RoamGot10k(Tracker):
         follower.recording = Recorder() if self.record else None
         for f, file in enumerate(img_files):
             self.beat(f)
-            image = _read_image(file)
+            image = read_image(file)
             start = time.perf_counter()
             try:
                 if f == 0:
@@ -111,7 +111,8 @@ def _four(box: Any) -> Array:
     return found
 
 
-def _read_image(file: str) -> Image.Image:
+def read_image(file: str) -> Image.Image:
+    """A file as an RGB image that knows its name; raises ImageError."""
     try:
         with Image.open(file) as image:
             rgb = image.convert("RGB")

@@ -113,14 +113,17 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def device_of(follower: Any, threads: int = 0) -> dict[str, Any]:
-    """Device and threads of a tracker, for `add`; one without PyTorch has no device of its own."""
+    """Device, threads and precision of a tracker, for `add`; one without PyTorch has no device of its own."""
     device = getattr(getattr(follower, "tracker", follower), "device", None)
     if device is None or isinstance(device, str):
         return {"device": device or "cpu", "threads": threads or 1}
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return {"device": f"{device} {name}".strip(), "threads": torch.get_num_threads()}
+    made = {"device": f"{device} {name}".strip(), "threads": torch.get_num_threads()}
+    model = getattr(getattr(follower, "tracker", follower), "model", None)
+    precision = getattr(model, "precision", None)
+    return made if precision is None else made | {"precision": str(precision).removeprefix("torch.")}
 
 
 def _rows(files: list[bytes]) -> int:

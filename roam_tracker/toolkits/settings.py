@@ -5,8 +5,8 @@ name        of the data set and of its folder of results
 layout      which class reads it: otb, got10k, uav, nfs, dtb70, tcolor128, lasot, trackingnet, folder
 version     of the data set, where there are several: OTB2013, val, UAV20L, 30, ...
 about       a line for the help
-root, tracker, sequences, result_dir, report_dir, record, device, workers, threads, timeout, retries
-            as the options of the same names
+root, tracker, sequences, result_dir, report_dir, record, device, batch, workers, threads, timeout,
+retries     as the options of the same names
 """
 
 import importlib.resources
@@ -44,6 +44,7 @@ class RunSettings:
     report_dir: str = "reports"
     record: str = ""
     device: str = "auto"
+    batch: int = 1
     workers: int = 1
     threads: int = 1
     timeout: float = 30.0
@@ -54,7 +55,7 @@ class RunSettings:
             raise ConfigError(
                 f"{self.name}: layout {self.layout!r} is unknown; {nearest(self.layout, LAYOUTS)}"
             )
-        for key, least in (("workers", 0), ("threads", 0), ("retries", 0)):
+        for key, least in (("batch", 1), ("workers", 0), ("threads", 0), ("retries", 0)):
             if getattr(self, key) < least:
                 raise ConfigError(f"{key} must be at least {least}, got {getattr(self, key)}.")
         if not self.timeout > 0:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from roam_tracker.core import response
+from roam_tracker.core import fourier, response
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.model import start_parameters
 from roam_tracker.core.optimizers import OptimizerState, make_optimizer
-from roam_tracker.core.response import ThetaShape
+from roam_tracker.core.theta import ThetaShape
 from roam_tracker.training.clips import Clip
 
-Features = Tensor | response.Spectra
+Features = Tensor | fourier.Spectra
 Batch = tuple[
     Features, Tensor, str, response.BoxTargets | None
 ]  # features, labels, loss, targets of the boxes
@@ -52,7 +52,8 @@ def meta_losses(
                 centres[samples], sizes[samples], clip.anchors_cells[samples], map_size, model.box_positives
             )
         maps = features[samples]
-        return response.transform(maps, shape) if repeated else maps, labels, model.loss, boxes
+        transformed = repeated and fourier.suits(shape)
+        return fourier.transform(maps, shape) if transformed else maps, labels, model.loss, boxes
 
     width, height = clip.anchors_cells[0].tolist()
     begin = start_parameters(config, weights, (width, height), map_size)

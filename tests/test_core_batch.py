@@ -1,0 +1,191 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from roam_tracker.core import search, tracking
+from roam_tracker.core.backbone import backbone_spec
+from roam_tracker.core.batch import Batch, refusal
+from roam_tracker.core.config import load_preset
+from roam_tracker.core.model import Model
+from roam_tracker.errors import ConfigError
+from roam_tracker.sample import render
+from roam_tracker.weights import load_weights
+
+CPU = torch.device("cpu")
+CONFIG = dataclasses.replace(load_preset("default"), precision="float32")
+
+
+def model_of(name="default", **changes):
+    config = dataclasses.replace(load_preset(name), precision="float32", **changes)
+    return Model(config, load_weights(config.weights), CPU)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Targets of three shapes in frames of two sizes: tensors, boxes."""
+    made = []
+    for name in ("motion", "scale", "light"):
+        scene = render(name, 24)
+        frames = [torch.from_numpy(frame) for frame in scene.frames]
+        made.append((frames, tuple(float(value) for value in scene.boxes[0])))
+    frames, (x, y, w, h) = made[2]
+    made[2] = [frame[:200, :300].clone() for frame in frames], (x, y, w, h / 2)
+    return made
+
+
+def one_by_one(model, frames, box):
+    state, rows = tracking.start(model, frames[0], box), []
+    for frame in frames[1:]:
+        state, found, score = tracking.step(model, state, frame)
+        rows.append((*found, score))
+    return np.array(rows), state
+
+
+@pytest.mark.parametrize("preset", ["default", "sgd", "roam-gru", "roam-fc", "roam-constlr"])
+def test_targets_followed_at_once_are_those_followed_one_by_one(scenes, preset):
+    model = model_of(preset)
+    batch = Batch(model, 3)
+    for slot, (frames, box) in enumerate(scenes):
+        batch.start(slot, frames[0], box)
+    together = torch.stack([batch.step([frames[k] for frames, _ in scenes]) for k in range(1, 24)], dim=1)
+    for slot, (frames, box) in enumerate(scenes):
+        alone, state = one_by_one(model, frames, box)
+        np.testing.assert_allclose(together[slot], alone, atol=1e-2, err_msg=f"slot {slot}")
+        now = batch.state(slot)
+        assert (now.frames, len(now.memory)) == (state.frames, len(state.memory))
+        assert now.rejected_steps == state.rejected_steps
+        torch.testing.assert_close(now.theta, state.theta, atol=1e-3, rtol=1e-2)
+
+
+def test_frames_on_a_canvas_are_followed_as_those_that_stay_where_they_are(scenes):
+    model, rows = model_of(), []
+    for canvas in (False, True):
+        batch = Batch(model, 3, canvas=canvas)
+        for slot, (frames, box) in enumerate(scenes):
+            batch.start(slot, frames[0], box)
+        rows.append(torch.stack([batch.step([frames[k] for frames, _ in scenes]) for k in range(1, 12)]))
+    torch.testing.assert_close(rows[0], rows[1], atol=1e-2, rtol=0)
+
+
+def test_slots_are_taken_by_targets_that_come_later_with_larger_frames_and_filters(scenes):
+    model = model_of()
+    batch = Batch(model, 2)
+    (first, first_box), (second, second_box), (third, third_box) = scenes
+    wide = [torch.nn.functional.pad(frame, (0, 0, 0, 40, 0, 60)) for frame in second]
+    x, y, w, h = second_box
+    tall_box = x, y - h / 2, w / 2, 2 * h  # another filter than that of the first
+    found = {0: [], 1: [], 2: []}
+    batch.start(0, first[0], first_box)
+    for k in range(1, 24):
+        if k == 8:
+            batch.start(1, wide[0], tall_box)
+        if k == 13:
+            batch.release(0)
+            batch.start(0, third[0], third_box)
+        frames = [first[k] if k < 13 else third[k - 12], wide[k - 7] if k >= 8 else None]
+        rows = batch.step(frames).numpy()
+        found[0 if k < 13 else 2].append(rows[0])
+        if k >= 8:
+            found[1].append(rows[1])
+    for key, (frames, box) in enumerate(((first, first_box), (wide, tall_box), (third, third_box))):
+        alone, _ = one_by_one(model, frames, box)
+        np.testing.assert_allclose(found[key], alone[: len(found[key])], atol=1e-2, err_msg=f"target {key}")
+
+
+UPDATE = load_preset("default").update
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"update": dataclasses.replace(UPDATE, miss_ratio=0.85)},  # few samples, at times fewer than five
+        {"update": dataclasses.replace(UPDATE, miss_ratio=1.0, guard_halvings=0)},  # at times none at all
+        {"update": dataclasses.replace(UPDATE, steps=1, every_frames=2, memory_frames=3)},
+        {"optimizer": dataclasses.replace(load_preset("default").optimizer, reset=True)},
+        {"box": dataclasses.replace(load_preset("default").box, subcell=False, pyramid_roi=0.0)},
+    ],
+)
+def test_settings_mean_the_same_together(scenes, changes):
+    model = model_of(**changes)
+    batch = Batch(model, 2)
+    for slot, (frames, box) in enumerate(scenes[:2]):
+        batch.start(slot, frames[0], box)
+    together = torch.stack([batch.step([frames[k] for frames, _ in scenes[:2]]) for k in range(1, 24)], dim=1)
+    for slot, (frames, box) in enumerate(scenes[:2]):
+        alone, state = one_by_one(model, frames, box)
+        np.testing.assert_allclose(together[slot], alone, atol=1e-2, err_msg=f"slot {slot}")
+        assert len(batch.state(slot).memory) == len(state.memory)
+        assert batch.state(slot).rejected_steps == state.rejected_steps
+
+
+def test_a_model_with_many_features_is_followed_without_the_fourier_domain(scenes):
+    config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, reduced_channels=8))
+    generator, weights = torch.Generator().manual_seed(0), load_weights("default")
+    count = 40 * 8 + 8 + 8 * 11 * 11 + 1
+    weights["theta0"] = 0.02 * torch.randn(count, generator=generator)
+    weights["lambda0"] = torch.full((count,), 1e-4)
+    model = Model(config, weights, CPU)
+    batch = Batch(model, 2)
+    for slot, (frames, box) in enumerate(scenes[:2]):
+        batch.start(slot, frames[0], box)
+    for k in range(1, 7):
+        batch.step([frames[k] for frames, _ in scenes[:2]])
+    for slot, (frames, box) in enumerate(scenes[:2]):
+        _, state = one_by_one(model, frames[:7], box)
+        torch.testing.assert_close(batch.state(slot).theta, state.theta, atol=1e-4, rtol=1e-2)
+
+
+def test_a_target_goes_on_in_a_slot_where_it_was_left(scenes):
+    model, (frames, box) = model_of(), scenes[0]
+    alone, _ = one_by_one(model, frames, box)
+    state = tracking.start(model, frames[0], box)
+    for frame in frames[1:8]:
+        state, _, _ = tracking.step(model, state, frame)
+    batch = Batch(model, 1)
+    batch.load(0, state, frames[0])
+    found = [batch.step([frame])[0].numpy() for frame in frames[8:]]
+    np.testing.assert_allclose(found, alone[7:], atol=1e-2)
+
+
+def test_sets_of_tensors_are_kept_for_a_few_sizes_only(scenes):
+    model, (frames, box) = model_of(), scenes[0]
+    batch = Batch(model, 1)
+    for width in range(8):
+        batch.start(0, frames[0][:, : 200 + width], box)
+    assert len(batch._sets) == 6
+    tensors = batch.tensors
+    batch.start(0, frames[0][:, :205], box)
+    batch.start(0, frames[0][:, :207], box)
+    assert batch.tensors is tensors  # those of 207 px are still there
+
+
+def test_a_preset_that_needs_its_targets_one_by_one_is_refused():
+    config = dataclasses.replace(CONFIG, box=dataclasses.replace(CONFIG.box, pyramid="joint"))
+    assert refusal(config) == "box.pyramid"
+    with pytest.raises(ConfigError, match=r"box\.pyramid: follow them one by one"):
+        Batch(Model(config, load_weights("default"), CPU), 2)
+
+
+@pytest.mark.parametrize("centre", [(30.3, 20.7), (2.0, 39.0), (-200.0, 10.0)])
+def test_crops_by_products_are_the_crops_of_each_frame(centre):
+    spec = backbone_spec("vgg16-torchvision")
+    generator = torch.Generator().manual_seed(1)
+    frames = [
+        torch.randint(0, 256, (*size, 3), generator=generator, dtype=torch.uint8)
+        for size in ((41, 53), (30, 60))
+    ]
+    canvas = torch.full((2, 41, 60, 3), 255, dtype=torch.uint8)
+    for k, frame in enumerate(frames):
+        canvas[k, : frame.shape[0], : frame.shape[1]] = frame
+    centres = torch.tensor([centre, (25.0, 15.5)], dtype=torch.float64)
+    sides = torch.tensor([[12.0, 30.5, 70.0], [20.0, 45.0, 66.0]], dtype=torch.float64)[:, :, None].expand(
+        -1, -1, 2
+    )
+    extents = torch.tensor([[53, 41], [60, 30]])
+    found = search.crop_by_products(canvas, extents, centres, sides, 21, spec)
+    for k, frame in enumerate(frames):
+        for n in range(3):
+            alone = search.crop(frame, centres[k : k + 1], sides[k, n : n + 1], 21, spec)[0]
+            torch.testing.assert_close(found[k, n], alone, atol=1e-4, rtol=0)
