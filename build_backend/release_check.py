@@ -113,7 +113,7 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool) ->
 
 
 def run(step: str, command: list[str], folder: Path, status: int = 0) -> str:
-    """Run a command in a folder; what it printed. Raises Failed for another exit status, with its last words."""
+    """Run a command in a folder; what it printed. Raises Failed, with its last words, for another status."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     start = time.monotonic()
     done = subprocess.run(
