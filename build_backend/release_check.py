@@ -51,6 +51,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy wheel and source distribution there")
+    parser.add_argument("--whole", action="store_true", help="all of roam demo, not two short sequences")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         place = Path(folder)
@@ -58,7 +59,7 @@ def main() -> int:
             build(place / "dist")
             wheel, sdist = next((place / "dist").glob("*.whl")), next((place / "dist").glob("*.tar.gz"))
             version = sdist.name.removesuffix(".tar.gz").rpartition("-")[2]
-            try_out(place / "from-wheel", wheel, version, toolkits=True)
+            try_out(place / "from-wheel", wheel, version, toolkits=True, whole=options.whole)
             try_out(place / "from-sdist", sdist, version, toolkits=False)
         except Failed as error:
             print(f"FAIL {error}", flush=True)
@@ -77,7 +78,7 @@ def build(out: Path) -> None:
     run("build wheel and sdist", [sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)], ROOT)
 
 
-def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool) -> None:
+def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool, whole: bool = False) -> None:
     """Install a distribution into an empty environment, and run its commands in an empty folder."""
     kind = place.name.replace("-", " ")
     venv.create(place / "venv", with_pip=True)
@@ -108,7 +109,8 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool) ->
     (empty / "trackers.ini").write_text(registry, encoding="utf-8")
     told = run(f"{kind}: vot test ROAM", [str(bin_ / "vot"), "test", "ROAM"], empty)
     expect("Test concluded successfuly" in told, f"vot test: {told[-500:]}")  # its exit status says nothing
-    told = run(f"{kind}: roam demo", [str(bin_ / "roam"), "demo"], empty)
+    demo = [str(bin_ / "roam"), "demo", *([] if whole else ["--frames", "24", "--sequences", "2"])]
+    told = run(f"{kind}: {' '.join(demo[1:])}", demo, empty)
     expect((empty / "demo/report/index.html").is_file(), f"roam demo wrote no page: {told[-500:]}")
 
 
