@@ -1,8 +1,9 @@
 """What a frame costs, measured in one run: its parts, and the floor, which is the backbone alone.
 
 `measure` follows a target through images in memory and takes the time of each part of each frame. The floor
-is the time of the same number of backbone forwards on patches of the same shapes, in the same process,
-right after; `ratio` is what everything else makes of it.
+is the time of the same number of backbone forwards on patches of the same shapes and in the same format, in
+the same process, right after; `ratio` is what everything else makes of it. On CUDA, where a frame is two
+graphs that cannot be looked into, the parts are those of a second run that launches kernel by kernel.
 """
 
 import resource
@@ -17,10 +18,18 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from roam_tracker.core import backbone, response, search, tracking
-from roam_tracker.errors import ConfigError
+from roam_tracker.core.batch import Batch
+from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.graphs import Graphs
+from roam_tracker.errors import ConfigError, WeightsError
 from roam_tracker.tracker import RoamTracker
+from roam_tracker.training.config import TrainingConfig
+from roam_tracker.training.parameters import model_weights, new_parameters
+from roam_tracker.weights import load_weights
+from roam_tracker.weights.backbones import load_backbone, random_backbone
 
 PARTS = ("transfer", "crop", "backbone", "response", "update", "other")
 
@@ -73,14 +82,22 @@ def measure(
     Raises ConfigError for a sequence that is over before the clock starts.
     """
     clock = _Clock(tracker.device)
-    with clock.watching(tracker):
-        first, times = _follow(tracker, images, box, warm_up, clock)
+    if tracker.device.type == "cuda":
+        first, times = _follow(tracker, images, box, warm_up, None)
+        single, tracker._single = tracker._single, None  # what runs the graphs
+        with clock.watching(tracker):
+            _, watched = _follow(tracker, images, box, warm_up, clock)
+        tracker._single = single
+    else:
+        with clock.watching(tracker):
+            first, times = _follow(tracker, images, box, warm_up, clock)
+        watched = times
     floor = _floor(tracker, clock.shapes[warm_up:]) / len(times)
     parts = {
         part: 1e3 * sum(frame[part] for frame in clock.frames[warm_up:]) / len(times) for part in PARTS[:-1]
     }
     frame_ms = 1e3 * sum(times) / len(times)
-    parts["other"] = frame_ms - sum(parts.values())
+    parts["other"] = 1e3 * sum(watched) / len(times) - sum(parts.values())
     learns = [frame["update"] > 0 for frame in clock.frames[warm_up:]]
     kinds = {
         kind: [1e3 * seconds for seconds, learned in zip(times, learns, strict=True) if learned == kind]
@@ -106,19 +123,62 @@ def measure_other(
     return Measured(**_summary(name, times, first))
 
 
+def measure_batch(
+    tracker: RoamTracker, images: Sequence[NDArray[np.uint8]], box: Any, slots: int, *, warm_up: int = 20
+) -> Measured:
+    """The cost of a frame where so many targets are followed at once: the time of all over their number.
+
+    The targets are one and the same, each followed by itself; `fps` is frames of all of them a second.
+    """
+    _enough(images, warm_up)
+    frames = [torch.from_numpy(image) for image in images]
+    x, y, w, h = (float(value) for value in box)
+    began = time.perf_counter()
+    batch = Batch(tracker.model, slots)
+    for slot in range(slots):
+        batch.start(slot, frames[0], (x, y, w, h))
+    first, times = (time.perf_counter() - began) / slots, []
+    for frame in frames[1:]:
+        began = time.perf_counter()
+        batch.step([frame] * slots)
+        times.append((time.perf_counter() - began) / slots)
+    name = f"{slots} at once"
+    return Measured(**_summary(name, times[warm_up:], first), peak_mib=_peak_mib(tracker.device))
+
+
 def plain(tracker: RoamTracker) -> RoamTracker:
     """The same tracker without any fast path: eager, float32, weights as published."""
-    return RoamTracker(tracker.config, str(tracker.device), plain=True)
+    return RoamTracker(tracker.config, str(tracker.device), weights=tracker.model.weights, plain=True)
+
+
+def random_weights(config: TrackerConfig) -> dict[str, Tensor]:
+    """Weights of the right shapes for a preset that has none; the backbone is the real one if it is there.
+
+    Frames cost what they cost with real weights; the boxes mean nothing.
+    """
+    generator = torch.Generator().manual_seed(0)
+    spec, training = backbone.backbone_spec(config.model.backbone), TrainingConfig()
+    weights = {
+        name: tensor.detach()
+        for name, tensor in model_weights(
+            config, training, new_parameters(config, training, generator)
+        ).items()
+    }
+    if spec.file is None:
+        eye = torch.eye(spec.channels)[:, :, None, None]  # of the layer that training adds
+        added = {"whiten.weight": eye, "whiten.bias": torch.zeros(spec.channels)}
+        return weights | added | load_weights(config.model.backbone)
+    try:
+        return weights | load_backbone(config.model.backbone)
+    except WeightsError:
+        return weights | random_backbone(config.model.backbone, generator)
 
 
 def _follow(
     tracker: Follows, images: Sequence[Any], box: Any, warm_up: int, clock: "_Clock | None"
 ) -> tuple[float, list[float]]:
     """Seconds of the start and of each update after the warm-up."""
-    if len(images) < warm_up + 2:
-        raise ConfigError(
-            f"{len(images)} frames are too few to measure after a warm-up of {warm_up}. Give more frames."
-        )
+    _enough(images, warm_up)
     began = time.perf_counter()
     tracker.init(images[0], box)
     first, times = time.perf_counter() - began, []
@@ -129,6 +189,13 @@ def _follow(
         tracker.update(image)
         times.append(time.perf_counter() - began)
     return first, times[warm_up:]
+
+
+def _enough(images: Sequence[Any], warm_up: int) -> None:
+    if len(images) < warm_up + 2:
+        raise ConfigError(
+            f"{len(images)} frames are too few to measure after a warm-up of {warm_up}. Give more frames."
+        )
 
 
 def _summary(name: str, times: Sequence[float], first: float) -> dict[str, Any]:
@@ -149,12 +216,16 @@ def _floor(tracker: RoamTracker, shapes: Sequence[Sequence[tuple[int, ...]]]) ->
     model, total = tracker.model, 0.0
     for shape, count in Counter(shape for frame in shapes for shape in frame).items():
         patches = torch.randn(shape, device=tracker.device).to(memory_format=torch.channels_last)
-        runs = []
-        for _ in range(12):
-            _wait(tracker.device)
-            began = time.perf_counter()
+
+        def forward(patches: Tensor = patches) -> None:
             with torch.no_grad():
                 backbone.extract(model.spec, model.backbone, patches)
+
+        graphs, runs = Graphs(tracker.device, {}), []  # on CUDA the floor is a graph too
+        for _ in range(32 if model.spec.file is None else 8):
+            _wait(tracker.device)
+            began = time.perf_counter()
+            graphs.run("forward", forward)
             _wait(tracker.device)
             runs.append(time.perf_counter() - began)
         total += count * statistics.median(runs[2:])

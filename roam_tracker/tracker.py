@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class RoamTracker:
     preset: a shipped preset, the path of a TOML file, or a TrackerConfig
     device: "auto" (CUDA where there is some), "cpu", "cuda", "cuda:1", ...
     record: a file for what the updates did, see recording.py; written by `write_recording`
+    weights: tensors of your own in place of the preset's file, named and shaped as in one
     plain:  float32 and no fast path: the reference, for tests and `roam bench`
 
     An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey and RGBA are converted.
@@ -42,13 +44,15 @@ class RoamTracker:
         device: str = "auto",
         record: str | os.PathLike[str] | None = None,
         *,
+        weights: Mapping[str, torch.Tensor] | None = None,
         plain: bool = False,
     ) -> None:
         self.config = preset if isinstance(preset, TrackerConfig) else load_preset(os.fspath(preset))
         self.device = _device(device)
         if self.device.type == "cpu":
             keep_large_blocks()
-        self.model = tracking.Model(self.config, weights_for(self.config), self.device, plain=plain)
+        tensors = weights_for(self.config) if weights is None else weights
+        self.model = tracking.Model(self.config, tensors, self.device, plain=plain)
         self._state: tracking.State | None = None
         # on CUDA a target is followed as a batch of one: no waiting for the device, and graphs
         on_device = self.device.type == "cuda" and not plain and refusal(self.config) is None

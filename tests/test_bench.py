@@ -2,20 +2,27 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from roam_tracker.bench import PARTS, measure, measure_other, plain
+from roam_tracker.bench import PARTS, measure, measure_batch, measure_other, plain, random_weights
 from roam_tracker.commands import main
 from roam_tracker.core import search
+from roam_tracker.core.backbone import backbone_spec, check_shapes
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError
 from roam_tracker.sample import render
 from roam_tracker.toolkits.registry import StaticTracker
 from roam_tracker.tracker import RoamTracker
+from roam_tracker.weights.backbones import random_backbone
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +61,41 @@ def test_any_tracker_is_measured_on_the_same_terms(moving_square):
     frames, boxes = moving_square
     found = measure_other(StaticTracker(), frames, boxes[0], warm_up=3, name="Static")
     assert (found.tracker, found.frames, found.floor_ms) == ("Static", len(frames) - 4, None)
+
+
+def test_many_targets_at_once_are_measured_as_shares_of_a_tick(tracker, moving_square):
+    frames, boxes = moving_square
+    found = measure_batch(tracker, frames, boxes[0], 3, warm_up=3)
+    assert (found.tracker, found.frames) == ("3 at once", len(frames) - 4)
+    assert found.fps == pytest.approx(1e3 / found.frame_ms)
+
+
+@pytest.mark.parametrize("preset", ["default", "release-small"])
+def test_presets_without_weights_are_measured_with_made_ones(preset, moving_square):
+    config = load_preset(preset)
+    tracker = RoamTracker(config, "cpu", weights=random_weights(config))
+    tracker.init(moving_square[0][0], moving_square[1][0])
+    assert np.isfinite(tracker.update(moving_square[0][1])).all()
+
+
+def test_a_random_backbone_has_the_shapes_of_the_real_one():
+    weights = random_backbone("vgg16", torch.Generator().manual_seed(0))
+    check_shapes(backbone_spec("vgg16"), weights)
+    assert len(weights) == 24
+
+
+def test_the_script_for_gpus_runs_through_on_a_cpu(tmp_path):
+    """Its checks and tables; what it says of speed means nothing here."""
+    script = Path(__file__).parents[1] / "benchmarks/gpu.py"
+    argv = [sys.executable, str(script), "--device", "cpu", "--frames", "8", "--presets", "default"]
+    argv += ["--batches", "2", "--out", str(tmp_path / "gpu.json")]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=one_thread)
+    assert done.returncode in (0, 1), done.stderr  # 1: too slow for a GPU
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    passed = [check["passed"] for check in written["checks"] if check["what"].startswith("float32")]
+    assert passed == [True, True]
+    assert {"float32", "bfloat16", "plain", "2 at once"} <= {row["row"] for row in written["rows"]}
 
 
 def test_a_sequence_that_is_too_short_is_refused(tracker, moving_square):

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from roam_tracker.core import search, tracking
 from roam_tracker.core.backbone import backbone_spec
@@ -189,3 +190,39 @@ def test_crops_by_products_are_the_crops_of_each_frame(centre):
         for n in range(3):
             alone = search.crop(frame, centres[k : k + 1], sides[k, n : n + 1], 21, spec)[0]
             torch.testing.assert_close(found[k, n], alone, atol=1e-4, rtol=0)
+
+
+class WatchedOperators(TorchDispatchMode):
+    """Names of all operators that run."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.add(str(function.overloadpacket).removeprefix("aten."))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("preset", ["default", "sgd"])
+def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host(scenes, preset):
+    batch = Batch(model_of(preset), 2, canvas=True)
+    for slot, (frames, box) in enumerate(scenes[:2]):
+        batch.start(slot, frames[0], box)
+    for k in range(1, 5):
+        batch.step([frames[k] for frames, _ in scenes[:2]])
+    batch.tensors["due"].fill_(True)
+    with torch.no_grad(), WatchedOperators() as watched:
+        batch._locate()
+        batch._update()
+    waiting = {
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "lift_fresh",
+        "lift_fresh_copy",
+        "equal",
+        "is_nonzero",
+    }
+    assert len(watched.names) > 30
+    assert not watched.names & waiting

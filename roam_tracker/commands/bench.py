@@ -4,6 +4,7 @@ import argparse
 import json
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--warm-up", type=int, default=20, help="updates before the clock starts (default 20)")
     add("--threads", type=int, default=0, help="of the processor; 0: as PyTorch likes (default)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add("--precision", help="of the backbone: auto, float32, bfloat16, float16 (default: the preset's)")
+    add("--batch", type=int, nargs="+", default=[], metavar="B", help="also so many targets at once")
+    add(
+        "--random-weights",
+        action="store_true",
+        help="for a preset without weights: the boxes mean nothing, the times are the same",
+    )
     add("--no-reference", action="store_true", help="without the plain tracker beside the fast one")
     add(
         "--other",
@@ -39,14 +47,21 @@ def run(args: argparse.Namespace) -> int:
     calm_threads()
     import torch
 
-    from roam_tracker.bench import measure, measure_other, plain
+    from roam_tracker.bench import measure, measure_batch, measure_other, plain, random_weights
+    from roam_tracker.core.config import load_preset
     from roam_tracker.tracker import RoamTracker
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    images, box, decode_ms = _sequence(args.sequence, args.frames)
-    tracker = RoamTracker(args.preset, args.device)
+    images, boxes, decode_ms = sequence(args.sequence, args.frames)
+    box = boxes[0]
+    config = load_preset(args.preset)
+    if args.precision:
+        config = replace(config, precision=args.precision)
+    weights = random_weights(config) if args.random_weights else None
+    tracker = RoamTracker(config, args.device, weights=weights)
     found = [measure(tracker, images, box, warm_up=args.warm_up, name=args.preset)]
+    found += [measure_batch(tracker, images, box, slots, warm_up=args.warm_up) for slots in args.batch]
     if not args.no_reference:
         name = f"{args.preset}, plain"
         found.append(measure(plain(tracker), images, box, warm_up=args.warm_up, name=name))
@@ -61,11 +76,12 @@ def run(args: argparse.Namespace) -> int:
         "device": device,
         "processor": _processor(),
         "threads": torch.get_num_threads(),
+        "precision": str(tracker.model.precision).removeprefix("torch."),
         "versions": versions(),
     }
     size = "x".join(map(str, what["size_px"]))
     print(f"{what['sequence']}, {len(images)} frames of {size} px; {device}, {what['processor']}, ", end="")
-    print(f"{what['threads']} threads; decoding {decode_ms:.1f} ms a frame, not counted")
+    print(f"{what['threads']} threads, {what['precision']}; decoding {decode_ms:.1f} ms a frame, not counted")
     _print(found)
     if args.json:
         main = found[0].as_dict()
@@ -96,15 +112,15 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} ms"
 
 
-def _sequence(folder: Path | None, frames: int) -> tuple[list[Any], Any, float]:
-    """Images in memory, the first box, milliseconds to decode one."""
+def sequence(folder: Path | None, frames: int) -> tuple[list[Any], list[Any], float]:
+    """Images in memory, their boxes, milliseconds to decode one."""
     from roam_tracker.sample import render
     from roam_tracker.toolkits.annotations import read_boxes
     from roam_tracker.tracker import to_rgb
 
     if folder is None:
         sample = render("motion", frames)
-        return list(sample.frames), sample.boxes[0], 0.0
+        return list(sample.frames), list(sample.boxes), 0.0
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
     files = files[:frames]
     truths = sorted(folder.glob("groundtruth*.txt"))
@@ -114,7 +130,7 @@ def _sequence(folder: Path | None, frames: int) -> tuple[list[Any], Any, float]:
         )
     began = time.perf_counter()
     images = [to_rgb(file) for file in files]
-    return images, read_boxes(truths[0])[0], 1e3 * (time.perf_counter() - began) / len(files)
+    return images, list(read_boxes(truths[0])), 1e3 * (time.perf_counter() - began) / len(files)
 
 
 def _processor() -> str:

@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
             (lambda line: print(line, flush=True)) if world.rank == 0 else (lambda line: None),
             on_row,
             world,
+            torch.device(args.device),
         )
         scores = train(job)
     if world.rank > 0:

@@ -20,7 +20,7 @@ from torch import Tensor
 from roam_tracker.core import backbone, fourier, response, search, tracking
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.fourier import Prepared, Spectra
-from roam_tracker.core.graphs import Graphs
+from roam_tracker.core.graphs import Graphs, numbers
 from roam_tracker.core.model import Model
 from roam_tracker.core.optimizers import OptimizerState
 from roam_tracker.core.state import Box, Sample, State
@@ -62,6 +62,7 @@ class Batch:
         self.frames = [0] * slots
         self.shape = replace(model.canonical, height=1, width=1)  # of the common frame
         self.pixels: list[Tensor | None] = [None] * slots  # on a CPU the frames as they are
+        self._turns: dict[tuple[bool, ...], Tensor] = {}
         self._sets: OrderedDict[tuple[int, ...], tuple[dict[str, Tensor], Graphs]] = OrderedDict()
         self.tensors, self.graphs = self._set(self.shape, 1, 1)
 
@@ -96,7 +97,10 @@ class Batch:
             due.append(frame is not None and self.frames[slot] % every == 0)
         self.graphs.run("locate", self._locate)
         if any(due):
-            self.tensors["due"].copy_(torch.tensor(due))
+            key = tuple(due)
+            if key not in self._turns:  # few ever occur where targets begin at the same point of the rhythm
+                self._turns[key] = torch.tensor(due, device=self.model.device)
+            self.tensors["due"].copy_(self._turns[key])
             self.graphs.run("update", self._update)
         return self.tensors["seen"].to("cpu", copy=True)
 
@@ -148,7 +152,7 @@ class Batch:
         found = centre + (peak - (model.map_size - 1) / 2) * (side / px)[:, None]
 
         scales = [1.0, *sorted(scale for scale in config.box.scales if scale != 1)]
-        steps = torch.tensor(scales, dtype=side.dtype, device=model.device)
+        steps = numbers(scales, side)
         share = model.pyramid_px / model.patch_px
         crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
         best = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3)).argmax(1)

@@ -1,9 +1,17 @@
 """Fixed sequences of kernels as CUDA graphs: what is launched one by one costs more than it computes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+
+def numbers(values: Sequence[float], like: Tensor) -> Tensor:
+    """The values as a tensor of the same type and device, which no copy from the host brings there.
+
+    A graph cannot hold such a copy.
+    """
+    return torch.stack([torch.full((), value, dtype=like.dtype, device=like.device) for value in values])
 
 
 class Graphs:

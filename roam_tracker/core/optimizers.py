@@ -4,6 +4,7 @@ Here h, c are the hidden and cell states of a layer, lambda the rates, g the gra
 loss; every coordinate of theta is one row of the batch and all rows share the weights omega.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from roam_tracker.core.config import OptimizerConfig
+from roam_tracker.core.graphs import numbers
 from roam_tracker.errors import WeightsError
 
 P = 10.0  # gradients below e^-P are told apart linearly, above it by logarithm and sign
@@ -80,7 +82,7 @@ class SgdOptimizer(Optimizer):
         self, weights: Weights, state: OptimizerState, theta: Tensor, gradient: Tensor, loss: Tensor
     ) -> OptimizerState:
         """The preset's rates."""
-        known = torch.tensor(self.config.sgd_rates, dtype=theta.dtype, device=theta.device)
+        known = numbers(self.config.sgd_rates, theta)
         rates = known[state.groups] if len(known) > 1 else known.expand_as(theta)
         return OptimizerState(rates, state.groups)
 
@@ -160,7 +162,7 @@ class LearnedOptimizer(Optimizer):
         if self.config.gradient_input == "raw":
             columns.append(gradient)
         else:
-            size, knee = gradient.abs(), torch.exp(gradient.new_tensor(-P))
+            size, knee = gradient.abs(), math.exp(-P)
             columns.append(torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0))
             columns.append(torch.where(size > knee, gradient.sign(), gradient / knee))
         columns += [theta, (torch.log(loss + 1e-6) if self.config.log_loss_input else loss).expand_as(theta)]

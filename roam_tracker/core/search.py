@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from roam_tracker.core.backbone import BackboneSpec
+from roam_tracker.core.graphs import numbers
 
 
 def crop(frame: Tensor, centres_px: Tensor, sides_px: Tensor, size: int, spec: BackboneSpec) -> Tensor:
@@ -130,7 +131,7 @@ def crop_by_products(
     pixels = frames.permute(0, 3, 1, 2).float()
     patches = rows[:, :, None] @ pixels[:, None] @ columns[:, :, None].mT
     seen = rows.sum(-1)[..., :, None] * columns.sum(-1)[..., None, :]  # 1 inside the frame, 0 outside
-    mean, std = (torch.tensor(values, device=frames.device).view(3, 1, 1) for values in (spec.mean, spec.std))
+    mean, std = (numbers(values, patches).view(3, 1, 1) for values in (spec.mean, spec.std))
     return (patches - mean * seen[:, :, None]) / std
 
 

@@ -38,6 +38,11 @@ class Clip:
     hidden: Tensor  # (n,) share of the target behind others, 0 to 1
     first: int = 1
 
+    def to(self, device: torch.device) -> "Clip":
+        """The clip on a device."""
+        tensors = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "first"}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
+
 
 def draw_clip(
     source: ClipSource | Sequence[Video],
@@ -65,9 +70,15 @@ def draw_clip(
 def features_of(
     patches: Tensor, config: TrackerConfig, training: TrainingConfig, weights: backbone.Weights
 ) -> Tensor:
-    """The patches' features (n, K, M, M), float32, by a backbone in the training's precision."""
+    """The patches' features (n, K, M, M), float32, by a backbone in the training's precision.
+
+    A backbone that does not learn runs as in tracking, in packed weights.
+    """
     spec = backbone.backbone_spec(config.model.backbone)
     mixed = training.precision == "bfloat16"
+    if not torch.is_grad_enabled():
+        precision = torch.bfloat16 if mixed else torch.float32
+        return backbone.extract(spec, backbone.packed(spec, weights, precision), patches)
     with torch.autocast(patches.device.type, torch.bfloat16, enabled=mixed):
         return backbone.extract(spec, weights, patches).float()
 

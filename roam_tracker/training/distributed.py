@@ -46,6 +46,8 @@ def joined(device: torch.device) -> Iterator[World]:
     if "WORLD_SIZE" not in os.environ:
         yield World()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # what `cuda` then means
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size())

@@ -120,11 +120,12 @@ def outer_gradient(
     order = np.random.default_rng([training.seed, number, iteration])
     chosen = order.choice(clips, together, replace=clips < together)
     sums = {name: torch.zeros_like(value) for name, value in parameters.items()}
-    figures = {name: torch.zeros(()) for name in ("meta_loss", "start_loss", "last_loss")}
+    zero = torch.zeros((), device=parameters["unit_theta0"].device)
+    figures = {name: zero.clone() for name in ("meta_loss", "start_loss", "last_loss")}
     rates: dict[str, float] = {}
     for place in range(world.rank, together, world.size):
         rng = np.random.default_rng([training.seed, number, iteration, place])
-        clip = draw(int(chosen[place]), rng)
+        clip = draw(int(chosen[place]), rng).to(parameters["unit_theta0"].device)
         kept: list[OptimizerState] = []
         losses, gradients = clip_gradient(stage, config, training, parameters, clip, rng, kept.append)
         for name, gradient in gradients.items():
@@ -150,7 +151,9 @@ def clip_gradient(
     observe: Callable[[OptimizerState], None],
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The meta losses of one clip, (T,) without graph, and the gradient, at most `clip_norm` long."""
-    futures = choose_futures(clip.hidden[clip.first :].reshape(-1, config.update.every_frames).numpy(), rng)
+    futures = choose_futures(
+        clip.hidden[clip.first :].reshape(-1, config.update.every_frames).cpu().numpy(), rng
+    )
     weights = model_weights(config, training, parameters)
     losses = meta_losses(config, weights, clip, futures, steps=stage.steps, observe=observe)
     # once an adaptation has diverged, what follows teaches nothing

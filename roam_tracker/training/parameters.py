@@ -70,8 +70,8 @@ def model_weights(
 ) -> dict[str, Tensor]:
     """theta0, lambda0, update_rates and omega as a weights file holds them, differentiable."""
     weights = dict(parameters)
-    sizes = _by_group(_sizes(config, training), canonical_shape(config))
-    weights["theta0"] = weights.pop("unit_theta0") * sizes
+    unit = weights.pop("unit_theta0")
+    weights["theta0"] = unit * _by_group(_sizes(config, training), canonical_shape(config)).to(unit.device)
     weights["lambda0"] = weights.pop("log_lambda0").exp()
     if "log_update_rates" in weights:
         weights["update_rates"] = weights.pop("log_update_rates").exp()

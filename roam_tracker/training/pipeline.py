@@ -66,6 +66,7 @@ class Job:
     log: Callable[[str], None] = lambda line: None
     on_row: Callable[[dict[str, float]], None] = lambda row: None
     world: World = field(default_factory=World)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))  # of the outer steps
 
 
 def train(job: Job) -> dict[str, float]:
@@ -83,6 +84,7 @@ def train(job: Job) -> dict[str, float]:
         parameters = with_start(parameters, job.config, training, job.start)
     else:
         trunk, parameters, history = _adapt_backbone(job, trunk, parameters, history)
+    parameters = {name: value.detach().to(job.device).requires_grad_() for name, value in parameters.items()}
     with tempfile.TemporaryDirectory() as temporary:
         store = _clips(job, trunk, job.cache or Path(job.world.agreed(temporary)))
         if job.start is None and training.start_iterations > 0:

@@ -132,6 +132,16 @@ def fetch_backbone(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     return file
 
 
+def random_backbone(name: str, generator: torch.Generator) -> dict[str, Tensor]:
+    """Kernels that keep the size of what passes through, in place of a file that is not there."""
+    weights = {}
+    for layer, shape in _shapes(name).items():
+        spread = (2 / (shape[1] * shape[2] * shape[3])) ** 0.5
+        weights[f"{layer}.weight"] = spread * torch.randn(shape, generator=generator)
+        weights[f"{layer}.bias"] = torch.zeros(shape[0])
+    return weights
+
+
 def cache_folder() -> Path:
     """$XDG_CACHE_HOME/roam-tracker or ~/.cache/roam-tracker; it need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roam-tracker"
