@@ -111,7 +111,8 @@ def command(root, tracker, workers, *options):
     from roam_tracker.toolkits.experiments import main
 
     argv = ["--dataset", "folder", "--root", str(root), "--tracker", str(tracker), "--device", "cpu"]
-    return main([*argv, "--workers", str(workers), *options])
+    # limits are not what is tried here, and a machine may be busy with other things for minutes
+    return main([*argv, "--workers", str(workers), "--timeout", "600", *options])
 
 
 def wait(process):
