@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from roam_tracker.bench import random_weights
 from roam_tracker.core import search, tracking
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.batch import Batch, refusal
@@ -155,11 +156,11 @@ def test_sets_of_tensors_are_kept_for_a_few_sizes_only(scenes):
     batch = Batch(model, 1)
     for width in range(8):
         batch.start(0, frames[0][:, : 200 + width], box)
-    assert len(batch._sets) == 6
-    tensors = batch.tensors
+    assert len(batch.slots._sets) == 6
+    tensors = batch.slots.tensors
     batch.start(0, frames[0][:, :205], box)
     batch.start(0, frames[0][:, :207], box)
-    assert batch.tensors is tensors  # those of 207 px are still there
+    assert batch.slots.tensors is tensors  # those of 207 px are still there
 
 
 def test_a_preset_that_needs_its_targets_one_by_one_is_refused():
@@ -211,7 +212,7 @@ def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host
         batch.start(slot, frames[0], box)
     for k in range(1, 5):
         batch.step([frames[k] for frames, _ in scenes[:2]])
-    batch.tensors["due"].fill_(True)
+    batch.slots.tensors["due"].fill_(True)
     with torch.no_grad(), WatchedOperators() as watched:
         batch._locate()
         batch._update()
@@ -226,3 +227,21 @@ def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host
     }
     assert len(watched.names) > 30
     assert not watched.names & waiting
+
+
+@pytest.mark.parametrize("preset", ["default", "sgd", "roam-gru", "paper"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(preset, precision):
+    """On the device that has shapes and no values: an operator that gets a tensor from elsewhere fails."""
+    meta = torch.device("meta")
+    with pytest.raises(RuntimeError):
+        torch.zeros(2, device=meta) + torch.zeros(2)
+    config = dataclasses.replace(load_preset(preset), precision=precision)
+    weights = random_weights(config) if preset == "paper" else load_weights(config.weights)
+    model = Model(config, weights, meta)
+    batch = Batch(model, 3, canvas=True)
+    batch.slots.make_room(dataclasses.replace(model.canonical, height=11, width=9), 240, 320)
+    with torch.no_grad():
+        batch._locate()
+        batch._update()
+    assert {tensor.device for tensor in batch.slots.tensors.values()} == {meta}

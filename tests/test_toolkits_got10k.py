@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from got10k.trackers import Tracker
 from PIL import Image
 
 from roam_tracker.core.geometry import overlap
+from roam_tracker.errors import ImageError
 from roam_tracker.sample import make_sequence
 from roam_tracker.toolkits import registry
 from roam_tracker.toolkits.datasets.otb import PartialOTB
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.got10k import RoamGot10k
+from roam_tracker.toolkits.got10k import RoamGot10k, read_ahead
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.onepass import FilePerSequence, table
 
@@ -352,3 +354,16 @@ def test_without_the_toolkit_the_command_says_what_to_install(otb, tmp_path):
     assert done.returncode == 1
     assert "pip install got10k==0.1.3" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3, 9])
+def test_images_read_ahead_come_in_their_order_and_an_unreadable_one_in_its_place(tmp_path, ahead):
+    files = [str(tmp_path / f"{number}.png") for number in range(6)]
+    for number, file in enumerate(files):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(file)
+    assert [image.getpixel((0, 0))[0] for image in read_ahead(files, ahead)] == [0, 1, 2, 3, 4, 5]
+    Path(files[3]).write_bytes(b"no image")
+    images = read_ahead(files, ahead)
+    assert [next(images).filename for _ in range(3)] == files[:3]
+    with pytest.raises(ImageError, match=r"3\.png cannot be read"):
+        next(images)

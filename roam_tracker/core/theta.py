@@ -43,8 +43,8 @@ class ThetaShape:
 
     def groups(self, device: torch.device | str = "cpu") -> Tensor:
         """(count,) int64: the group, from 0, of each coordinate."""
-        sizes = torch.tensor(self.group_sizes, device=device)
-        return torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)
+        sizes = enumerate(self.group_sizes)
+        return torch.cat([torch.full((size,), number, device=device) for number, size in sizes])
 
     def split(self, theta: Tensor) -> Branch:
         """The response branch as convolution weights and biases (views of theta)."""
