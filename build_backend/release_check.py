@@ -110,7 +110,7 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool, wh
     told = run(f"{kind}: vot test ROAM", [str(bin_ / "vot"), "test", "ROAM"], empty)
     expect("Test concluded successfuly" in told, f"vot test: {told[-500:]}")  # its exit status says nothing
     demo = [str(bin_ / "roam"), "demo", *([] if whole else ["--frames", "24", "--sequences", "2"])]
-    told = run(f"{kind}: {' '.join(demo[1:])}", demo, empty)
+    told = run(f"{kind}: roam {' '.join(demo[1:])}", demo, empty)
     expect((empty / "demo/report/index.html").is_file(), f"roam demo wrote no page: {told[-500:]}")
 
 
