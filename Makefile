@@ -1,9 +1,9 @@
-# Two commands do everything: `make demo` and `make test`. Both make .venv when it is not there.
+# `make demo` and `make test` do everything a user wants; each makes .venv when it is not there.
 PYTHON ?= python3
 BIN := .venv/bin
 FILES := setup.cfg pyproject.toml constraints.txt build_backend/backend.py
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs release-check clean
 
 demo: .venv/installed
 	$(BIN)/roam demo --out demo
@@ -15,6 +15,13 @@ check: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# wheel and sdist, installed into empty environments outside the checkout, and what a user does first
+release-check: .venv/installed-test
+	$(BIN)/python build_backend/release_check.py
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -28,5 +35,9 @@ check: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

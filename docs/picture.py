@@ -1,5 +1,14 @@
-"""Draw docs/picture.png, the picture of the README: .venv/bin/python docs/picture.py"""
+"""Draw docs/picture.png, the picture of the README, cell by cell as a notebook or at once.
 
+.venv/bin/python docs/picture.py; editors and Jupyter (with jupytext) know cells that begin with `# %%`.
+"""
+
+# %% [markdown]
+# # What ROAM sees
+# One made sequence of each kind is tracked. Of the one with posts, a few frames are kept with their response
+# maps; of all, the overlap with the true boxes, beside that of a box that never moves.
+
+# %%
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +25,12 @@ from roam_tracker.report.plots import plot_success
 from roam_tracker.report.scores import Curve
 from roam_tracker.sample import KINDS, make_sequence
 
+# %% [markdown]
+# ## Track
+# `tracker.state` is frozen data. The state before an update, its theta and the features of the search region
+# around the last box are all that the response map needs.
+
+# %%
 SHOWN, FRAMES = "occlusion", (0, 12, 24, 36, 48, 59)
 BLUE, WHITE = "#0072B2", "#ffffff"
 
@@ -47,6 +62,11 @@ for kind in KINDS:
     curves["ROAM"].append(success_curve_otb(overlap(np.array(boxes), truth)))
     curves["Static"].append(success_curve_otb(overlap(np.tile(truth[0], (len(truth), 1)), truth)))
 
+# %% [markdown]
+# ## Draw
+# Frames above, response maps below; beside them the mean success curves, as the report draws them.
+
+# %%
 figure = Figure(figsize=(12, 2.9), layout="constrained")
 FigureCanvasAgg(figure)
 strip, plot = figure.subfigures(1, 2, width_ratios=(2.6, 1))

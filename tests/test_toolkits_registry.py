@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from roam_tracker.commands import main
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ConfigError, WeightsError
 from roam_tracker.toolkits import registry
@@ -42,6 +43,11 @@ def test_the_registry_of_the_vot_toolkit_lists_exactly_our_trackers():
     parser.read_string(trackers_ini())
     assert parser.sections() == list(TRACKERS)
     assert all("main(['" + name + "'])" in parser[name]["command"] for name in TRACKERS)
+
+
+def test_the_registry_can_be_had_without_a_checkout(capsys):
+    assert main(["workspace", "registry"]) == 0
+    assert capsys.readouterr().out == trackers_ini()
 
 
 def test_the_papers_trackers_have_their_names_and_presets():

@@ -1,7 +1,8 @@
-"""`roam workspace init` and `roam workspace check`: VOT workspaces from sequences on disk."""
+"""`roam workspace init`, `check` and `registry`: VOT workspaces from sequences on disk, trackers by name."""
 
 import argparse
 
+from roam_tracker.toolkits.registry import trackers_ini
 from roam_tracker.toolkits.workspace import init_workspace
 from roam_tracker.toolkits.workspace_check import check_workspace, stale_cache
 
@@ -34,10 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("directory", metavar="DIR", help="folder of the workspace")
     check.add_argument("trackers", nargs="*", metavar="TRACKER", help="default: all with results")
     check.add_argument("--tracker", nargs="+", action="extend", metavar="NAME", help="the same")
+    actions.add_parser(
+        "registry", help="print the trackers.ini that `vot test` reads from the folder it is in"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make or check a workspace; exit status 1 if a check finds results missing."""
+    """Make or check a workspace, or print the registry; exit status 1 if a check finds results missing."""
+    if args.action == "registry":
+        print(trackers_ini(), end="")
+        return 0
     if args.action == "init":
         made = init_workspace(args.directory, args.sequences, args.config, args.registry, args.anchors)
         print(f"{args.directory} is {'ready' if made else 'this workspace already, nothing to do'}.")

@@ -13,10 +13,11 @@ from roam_tracker.report.ablations import Line, plot_losses, plot_rates, plot_se
 from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, find_benchmark
 from roam_tracker.report.comparisons import plot_attributes, plot_pair
 from roam_tracker.report.evaluate import evaluate
-from roam_tracker.report.figures import FIGURES, Material, PaperFigure, draw_figures, write_figures
+from roam_tracker.report.figures import FIGURES, PaperFigure, draw_figures, write_figures
 from roam_tracker.report.film import Film, film_strip, find_films
 from roam_tracker.report.formats import to_markdown, to_tex
 from roam_tracker.report.load import LoadedBoxes, LoadedVot, Problem, describe, load
+from roam_tracker.report.material import Material
 from roam_tracker.report.page import build_page
 from roam_tracker.report.paper import compare_with_paper, paper_lines
 from roam_tracker.report.plots import draw, plot_curves, render, tracker_styles

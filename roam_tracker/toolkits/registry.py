@@ -77,7 +77,7 @@ class OracleTracker:
         file = image_file(image)
         if file not in self.truth:
             raise DataError(f"{file} has no true box beside those of the first image, which an oracle needs.")
-        box = self.tracker.update(image, truth=self.truth[file])
+        box: Box = self.tracker.update(image, truth=self.truth[file])
         self.score = self.tracker.score
         return box
 
@@ -193,7 +193,7 @@ def label(tracker: str) -> str:
     Raises ConfigError for an unknown tracker, and for a file or class that is none or takes a tracker's name.
     """
     if ":" in tracker:
-        return _foreign(tracker).__name__
+        return str(_foreign(tracker).__name__)
     if not tracker.endswith(".toml"):
         return check_name(tracker)
     load_preset(tracker)
@@ -209,7 +209,9 @@ def create(tracker: str, device: str = "auto") -> Follower:
     """
     if ":" in tracker:
         made = _foreign(tracker)
-        return made(device=device) if "device" in inspect.signature(made).parameters else made()
+        takes_device = "device" in inspect.signature(made).parameters
+        follower: Follower = made(device=device) if takes_device else made()
+        return follower
     make = _roam(tracker) if tracker.endswith(".toml") else TRACKERS[check_name(tracker)]
     return make(device)
 

@@ -13,14 +13,16 @@ def drift(rng: np.random.Generator, length: int, speed: float, memory: float = 0
     steps[0] = fresh[0]
     for k in range(1, length):
         steps[k] = memory * steps[k - 1] + np.sqrt(1 - memory**2) * fresh[k]
-    return np.cumsum(steps) - steps[0]
+    path: Path1D = np.cumsum(steps) - steps[0]
+    return path
 
 
 def folded(path: Path1D, low: float | Path1D, high: float | Path1D) -> Path1D:
     """The path kept within [low, high] by mirroring it at the ends."""
     span = np.maximum(np.asarray(high) - low, 1e-9)
     turns = np.mod((path - low) / span, 2)
-    return low + span * (1 - np.abs(1 - turns))
+    inside: Path1D = low + span * (1 - np.abs(1 - turns))
+    return inside
 
 
 def jumps(rng: np.random.Generator, length: int, size: float) -> NDArray[np.float64]:

@@ -97,7 +97,7 @@ def trail_kernel(trail: NDArray[np.float64]) -> NDArray[np.float32] | None:
     for along in np.linspace(-reach / 2, reach / 2, 2 * half + 1):
         x, y = np.rint(half + along * direction).astype(int)
         kernel[y, x] += 1
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum())
 
 
 def recoloured(cutout: Cutout, gain: NDArray[np.float64], gamma: float) -> Cutout:
