@@ -221,7 +221,8 @@ class Batch:
                 ]
             )
         flat = patches.flatten(0, 1).to(memory_format=torch.channels_last)
-        return backbone.extract(model.spec, model.backbone, flat).unflatten(0, sides.shape)
+        features: Tensor = backbone.extract(model.spec, model.backbone, flat).unflatten(0, sides.shape)
+        return features
 
     def _seen(self, features: Tensor) -> Tensor | Spectra:
         """`Model.transformed` of features (B, n, K, M, M)."""

@@ -52,4 +52,5 @@ def overlap(a: Boxes, b: Boxes) -> Boxes:
     union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - intersection
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(union > 0, intersection / union, 0.0)
-    return np.clip(np.nan_to_num(ratio), 0.0, 1.0)
+    clipped: Boxes = np.clip(np.nan_to_num(ratio), 0.0, 1.0)
+    return clipped
