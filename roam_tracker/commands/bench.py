@@ -114,9 +114,9 @@ def _ms(value: float | None) -> str:
 
 def sequence(folder: Path | None, frames: int) -> tuple[list[Any], list[Any], float]:
     """Images in memory, their boxes, milliseconds to decode one."""
+    from roam_tracker.images import to_rgb
     from roam_tracker.sample import render
     from roam_tracker.toolkits.annotations import read_boxes
-    from roam_tracker.images import to_rgb
 
     if folder is None:
         sample = render("motion", frames)

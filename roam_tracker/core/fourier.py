@@ -112,7 +112,9 @@ def correlate_directly(maps: Tensor, filters: Tensor) -> Tensor:
 
 def _inverse(products: Tensor, spectra: Spectra, size: tuple[int, int]) -> Tensor:
     """Responses (..., M, M) from their spectra (..., P, Q)."""
-    response: Tensor = torch.fft.irfft2(products, s=spectra.period).roll((size[0] // 2, size[1] // 2), (-2, -1))
+    response: Tensor = torch.fft.irfft2(products, s=spectra.period).roll(
+        (size[0] // 2, size[1] // 2), (-2, -1)
+    )
     return response[..., : spectra.side, : spectra.side]
 
 
