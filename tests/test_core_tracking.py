@@ -225,7 +225,7 @@ def test_a_target_that_leaves_the_frame_keeps_a_finite_box_near_it(moving_square
 
 
 @pytest.mark.parametrize(
-    "box", [(-20, -10, 40, 30), (180, 140, 60, 60), (-50, -50, 400, 400), (90, 80, 1, 1), (300, 300, 9, 9)]
+    "box", [(-20, -10, 40, 30), (180, 140, 60, 60), (-50, -50, 400, 400), (90, 80, 1, 1), (199, 159, 9, 9)]
 )
 def test_boxes_at_and_beyond_the_frames_edge_are_tracked_without_failure(moving_square, box):
     tracked, _ = track(moving_square[0][:7], box)
