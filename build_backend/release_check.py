@@ -95,6 +95,7 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool, wh
     expect(int(found[2]) > 0, "no preset has weights")
     told = run(f"{kind}: roam --version", [str(bin_ / "roam"), "--version"], empty)
     expect(told.split()[-1] == version, f"roam --version says {told!r}")
+    run(f"{kind}: roam doctor", [str(bin_ / "roam"), "doctor"], empty)
     told = run(f"{kind}: got10k.experiments --help", [python, "-m", "got10k.experiments", "--help"], empty)
     expect("OTB2015" in told and "ROAM" in told, "the help names neither data sets nor trackers")
     if not toolkits:
@@ -109,6 +110,12 @@ def try_out(place: Path, distribution: Path, version: str, *, toolkits: bool, wh
     (empty / "trackers.ini").write_text(registry, encoding="utf-8")
     told = run(f"{kind}: vot test ROAM", [str(bin_ / "vot"), "test", "ROAM"], empty)
     expect("Test concluded successfuly" in told, f"vot test: {told[-500:]}")  # its exit status says nothing
+    run(f"{kind}: roam sample", [str(bin_ / "roam"), "sample", "made", "--frames", "24"], empty)
+    images = next((empty / "made/OTB").glob("*/img"))
+    box = (images.parent / "groundtruth_rect.txt").read_text(encoding="utf-8").splitlines()[0]
+    track = [str(bin_ / "roam"), "track", str(images), "--box", box, "--out", "tracked", "--response"]
+    run(f"{kind}: roam track", track, empty)
+    expect((empty / "tracked/video.mp4").stat().st_size > 10_000, "roam track wrote no video")
     demo = [str(bin_ / "roam"), "demo", *([] if whole else ["--frames", "24", "--sequences", "2"])]
     told = run(f"{kind}: roam {' '.join(demo[1:])}", demo, empty)
     expect((empty / "demo/report/index.html").is_file(), f"roam demo wrote no page: {told[-500:]}")
