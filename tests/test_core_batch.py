@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from roam_tracker.bench import random_weights
@@ -245,3 +246,45 @@ def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(preset, prec
         batch._locate()
         batch._update()
     assert {tensor.device for tensor in batch.slots.tensors.values()} == {meta}
+
+
+@pytest.mark.parametrize("preset", ["default", "sgd"])
+def test_the_recorded_operators_alone_follow_the_target_as_a_graph_would(scenes, preset):
+    """Both sequences are traced once; then the same operators on the same tensors stand for our code."""
+    config = dataclasses.replace(load_preset(preset), precision="float32")
+    model = Model(config, load_weights(config.weights), CPU, plain=True)
+    rows = []
+    for recorded in (False, True):
+        batch = Batch(model, 2, canvas=True)
+        for slot, (frames, box) in enumerate(scenes[:2]):
+            batch.start(slot, frames[0], box)
+        for k in range(1, 14):
+            if k == 3 and recorded:
+                batch.slots.graphs = Recorded(batch)
+            rows.append(batch.step([frames[k] for frames, _ in scenes[:2]]))
+    torch.testing.assert_close(rows[:13], rows[13:], atol=1e-3, rtol=0)
+
+
+class Recorded:
+    """Stands for `Graphs`: what a function does is traced at its first call, and replayed from then on."""
+
+    def __init__(self, batch):
+        self.tensors, self.slots, self.traced = batch.slots.tensors, batch.slots, {}
+
+    def run(self, name, function):
+        names = list(self.tensors)
+        if name not in self.traced:
+            before = {key: tensor.clone() for key, tensor in self.tensors.items()}
+
+            def on(*tensors):
+                self.slots.tensors = dict(zip(names, tensors, strict=True))
+                function()
+                return tensors[0]
+
+            with torch.no_grad():
+                self.traced[name] = make_fx(on)(*self.tensors.values())
+            self.slots.tensors = self.tensors
+            for key, tensor in before.items():
+                self.tensors[key].copy_(tensor)
+        with torch.no_grad():
+            self.traced[name](*self.tensors.values())
