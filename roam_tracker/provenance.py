@@ -17,7 +17,9 @@ def commit() -> str:
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, check=True)
+        # without locks: a run that is killed here must not leave one in the checkout
+        line = ["git", "--no-optional-locks", "-C", here, *arguments]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     try:
