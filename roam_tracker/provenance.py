@@ -18,7 +18,7 @@ def commit() -> str:
 
     def git(*arguments: str) -> str:
         # without locks: a run that is killed here must not leave one in the checkout
-        line = ["git", "--no-optional-locks", "-C", here, *arguments]
+        line = ["git", "--no-optional-locks", "-C", str(here), *arguments]
         done = subprocess.run(line, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 

@@ -15,7 +15,7 @@ CHECKOUT = Path(provenance.__file__).parents[1]
     reason="the package is no git checkout here",
 )
 def test_the_commit_is_asked_for_without_writing_to_the_checkout(tmp_path, monkeypatch):
-    """A run that is killed while git refreshes its index would leave a lock that stops the user's next commit."""
+    """A run killed while git refreshes its index would leave a lock that stops the next commit."""
     copy = tmp_path / "copy"
     subprocess.run(["git", "clone", "-q", str(CHECKOUT), str(copy)], check=True)
     monkeypatch.setattr(provenance, "__file__", str(copy / "roam_tracker/provenance.py"))
