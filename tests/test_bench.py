@@ -123,6 +123,11 @@ def test_the_command_prints_a_table_and_writes_json(moving_square, tmp_path, cap
     assert [each["tracker"] for each in written["beside"]] == ["default, plain", "MIL"]
 
 
+def test_a_preset_without_weights_can_be_measured_all_the_same(capsys):
+    assert main(["bench", "--preset", "release-small", "--frames", "30", "--device", "cpu"]) == 2
+    assert "--random-weights" in capsys.readouterr().err
+
+
 def test_a_folder_without_a_sequence_is_refused(tmp_path, capsys):
     assert main(["bench", "--sequence", str(tmp_path)]) == 2
     assert "has no images or no groundtruth_rect.txt" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from roam_tracker.errors import DataError
+from roam_tracker.errors import DataError, WeightsError
 from roam_tracker.files import write_atomic
 from roam_tracker.provenance import versions
 
@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
     if args.precision:
         config = replace(config, precision=args.precision)
     weights = random_weights(config) if args.random_weights else None
-    tracker = RoamTracker(config, args.device, weights=weights)
+    try:
+        tracker = RoamTracker(config, args.device, weights=weights)
+    except WeightsError as error:
+        raise WeightsError(f"{error} To measure, made-up ones will do: --random-weights") from None
     found = [measure(tracker, images, box, warm_up=args.warm_up, name=args.preset)]
     found += [measure_batch(tracker, images, box, slots, warm_up=args.warm_up) for slots in args.batch]
     if not args.no_reference:
