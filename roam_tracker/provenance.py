@@ -1,6 +1,7 @@
 """What made a file: the command, the version and commit of the package, versions of libraries."""
 
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -32,8 +33,14 @@ def commit() -> str:
 
 def command() -> str:
     """The command line; of absolute paths only the last part, for the others lie on one machine alone."""
-    words = (Path(word).name if Path(word).is_absolute() else word for word in sys.orig_argv)
-    return shlex.join(words)
+    return shlex.join(map(_without_folders, sys.orig_argv))
+
+
+def _without_folders(word: str) -> str:
+    if Path(word).is_absolute():
+        return Path(word).name
+    # after an equals sign or within quotes, as in --root=/data/OTB and in the code of `python -c`
+    return re.sub(r"(?<=[='\"\s])/(?:[^'\"\s/]+/)*([^'\"\s/]+)", r"\1", word)
 
 
 def versions() -> dict[str, str]:

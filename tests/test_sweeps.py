@@ -280,6 +280,16 @@ def test_a_manifests_command_names_no_folder_of_the_machine(monkeypatch):
     words = ["/usr/bin/python3", "-m", "got10k.experiments", "--root", "/data/OTB", "my/own.toml"]
     monkeypatch.setattr("sys.orig_argv", words)
     assert provenance.command() == "python3 -m got10k.experiments --root OTB my/own.toml"
+    words = [
+        "/usr/bin/python3",
+        "--root=/data/my/OTB",
+        "/a folder/b c",
+        "-c",
+        "import sys; sys.path.insert(0, '/x/ws')",
+    ]
+    monkeypatch.setattr("sys.orig_argv", words)
+    told = provenance.command()
+    assert all(part in told for part in ("--root=OTB", "'b c'", "ws")) and "/" not in told
 
 
 @pytest.mark.parametrize(
