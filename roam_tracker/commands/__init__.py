@@ -22,6 +22,7 @@ COMMANDS = {
     "figures": "draw the paper's ablation figures from raw results",
     "workspace": "prepare a VOT workspace from sequences on disk, or check its results",
     "bench": "measure frames a second, the parts of a frame and the backbone alone",
+    "validate": "compare presets by tracking the same targets from the same starts",
     "fetch": "download the published weights of a backbone",
     "train": "train the start, its rates and the recurrent optimizer on videos with boxes",
 }

@@ -142,7 +142,7 @@ class _Member:
 def _serve(pipe: Any, clock: Any, frame: Any, device: str, threads: int) -> None:
     """The life of a member: take a job, do it, answer; end with the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for that process
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
     def beat(number: int) -> None:
         frame.value, clock.value = number, time.monotonic()
@@ -155,7 +155,8 @@ def _serve(pipe: Any, clock: Any, frame: Any, device: str, threads: int) -> None
             return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the end of the process that started this one, then end."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -18,6 +18,7 @@ from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import DataError
 
 _ENDINGS = (".jpg", ".jpeg")
+_BOXES = ("groundtruth.txt", "groundtruth_rect.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,12 @@ def find_videos(root: Path) -> list[Video]:
 
 
 def read_boxed_folders(root: Path) -> Iterator[Video]:
-    """`<video>/groundtruth.txt` with frames beside it or in images/, img/ or color/.
+    """`<video>/groundtruth.txt` or groundtruth_rect.txt, frames beside it or in images/, img/ or color/.
 
     Files of GOT-10k and LaSOT that tell where the target is absent are heeded.
     """
-    for truth in sorted(root.glob("*/groundtruth.txt")):
-        yield _boxed_folder(truth.parent)
+    for folder in sorted({path.parent for name in _BOXES for path in root.glob(f"*/{name}")}):
+        yield _boxed_folder(folder)
 
 
 def read_got10k(root: Path) -> Iterator[Video]:
@@ -173,7 +174,7 @@ READERS: tuple[Callable[[Path], Iterator[Video]], ...] = (
 
 
 def _boxed_folder(folder: Path) -> Video:
-    truth = folder / "groundtruth.txt"
+    truth = next(path for path in (folder / name for name in _BOXES) if path.exists())
     video = _video(folder.name, _frames_of(folder), _numbers(truth, 4), truth)
     for name in ("absence.label", "full_occlusion.txt", "out_of_view.txt"):
         path = folder / name
