@@ -156,7 +156,7 @@ def find_targets(folders: Sequence[Path], made: int = 0, frames: int = 150) -> l
     for number in range(made):
         kind, seed = list(sample.KINDS)[number % len(sample.KINDS)], _MADE_SEED + number // len(sample.KINDS)
         name = f"made-{kind}-{seed - _MADE_SEED + 1}"
-        found[name] = Target(name, sample.render(kind, frames, seed).boxes, (kind, seed))
+        found[name] = Target(name, sample.true_boxes(kind, frames, seed), (kind, seed))
     if not found:
         raise DataError("There is nothing to track. Give folders of videos (--videos) or a number (--made).")
     return list(found.values())

@@ -8,7 +8,7 @@ import pytest
 from roam_tracker import sample as sample_module
 from roam_tracker.commands import main
 from roam_tracker.core.geometry import overlap
-from roam_tracker.sample import KINDS, make_sequence, render
+from roam_tracker.sample import KINDS, make_sequence, render, true_boxes
 from roam_tracker.toolkits.layouts import sample_names, write_sample
 
 TINY = (96, 72)
@@ -31,6 +31,11 @@ def test_the_target_moves_less_than_two_fifths_of_its_size_in_a_frame(samples, k
     centres = boxes[:, :2] + boxes[:, 2:] / 2
     steps = np.hypot(*np.diff(centres, axis=0).T)
     assert (steps < 0.4 * np.sqrt(boxes[1:, 2] * boxes[1:, 3])).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_boxes_alone_are_those_of_the_rendering(samples, kind):
+    assert (true_boxes(kind, 60, seed=0, size=TINY) == samples[kind].boxes).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
