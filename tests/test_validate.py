@@ -308,8 +308,8 @@ def test_weights_that_do_not_fit_are_told_with_the_variant(videos, tmp_path, cap
 
 def test_an_interrupted_run_leaves_no_process(videos, tmp_path):
     """The progress of the first target is waited for, then Ctrl-C."""
-    argv = [sys.executable, "-m", "roam_tracker", "validate", "default", "--made", "8", "--frames", "40"]
-    argv += ["--cache", str(tmp_path / "cache")]
+    argv = [sys.executable, "-m", "roam_tracker", "validate", "default", "--made", "8", "--frames", "20"]
+    argv += ["--jitter", "1", "--cache", str(tmp_path / "cache")]
     process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stderr is not None
     assert "1/8" in process.stderr.readline()
