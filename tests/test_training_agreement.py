@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from roam_tracker.core import backbone, response, tracking
+from roam_tracker.core import backbone, memory, response, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.model import Model
 from roam_tracker.core.optimizers import LstmOptimizer
@@ -51,7 +51,7 @@ def target(config, frame, monkeypatch):
     seen, whole = [], tracking._batch
     with monkeypatch.context() as patch:
         patch.setattr(
-            tracking, "_batch", lambda model, samples: seen.append(samples) or whole(model, samples)
+            tracking, "_batch", lambda model, samples, *_: seen.append(samples) or whole(model, samples)
         )
         state = tracking.start(model, torch.from_numpy(frame), BOX)
     return model, weights, state, seen[0]
@@ -60,7 +60,7 @@ def target(config, frame, monkeypatch):
 def later_samples(first):
     """Samples of BLOCKS * TAU later frames: the first one's features changed, labels at random."""
     generator, made = torch.Generator().manual_seed(1), []
-    for _ in range(BLOCKS * TAU):
+    for number in range(BLOCKS * TAU):
         noise = torch.randn(first.features.shape, generator=generator)
         x, y, w, h, *anchor = torch.rand(6, generator=generator).tolist()
         made.append(
@@ -69,6 +69,7 @@ def later_samples(first):
                 (3 + 4 * x, 3 + 4 * y),
                 (1.5 + w, 1.5 + h),
                 (1.5 + anchor[0], 1.5 + anchor[1]),
+                frame=number + 1,
             )
         )
     return made
@@ -88,10 +89,12 @@ def as_clip(first, later):
     "changes",
     [
         {},
-        {"keep_first": True},
+        {"first_share": 0.2},
+        {"decay": 0.1},
+        {"decay": 0.05, "first_share": 0.4, "memory_stride": 2, "samples": 3},
         {"optimizer": {"reset": True}},
         SEVERAL,
-        {"keep_first": True, "optimizer": {"reset": True}, **SEVERAL},
+        {"first_share": 0.2, "optimizer": {"reset": True}, **SEVERAL},
         {"steps": 1},
         {"steps": 3, "memory_frames": 15},
         {"samples": 8},  # more than the first update has
@@ -127,8 +130,9 @@ def both_ways(config, model, weights, state, first):
     later, futures, expected = later_samples(first[0]), [4, 0, 2, 3], []
     for block, future in enumerate(futures):
         if block > 0:
-            past = later[: block * TAU][-config.update.memory_frames :]
-            state = tracking.update(model, dataclasses.replace(state, memory=tuple(past)))
+            past = [sample for sample in later[: block * TAU] if memory.is_kept(config.update, sample.frame)]
+            past = tuple(past[-config.update.memory_frames :])
+            state = tracking.update(model, dataclasses.replace(state, memory=past, frames=block * TAU))
         test = tracking._batch(model, [later[block * TAU + future]])
         expected.append(float(response.update_loss(state.theta, state.shape, *test)))
     losses = meta_losses(config, weights, as_clip(first, later), futures, steps=config.update.steps)
@@ -138,7 +142,8 @@ def both_ways(config, model, weights, state, first):
 def test_each_of_these_settings_changes_the_updates(moving_square, monkeypatch):
     # so that the test above could fail
     found = []
-    for changes in ({}, {"keep_first": True}, {"optimizer": {"reset": True}}, {"steps": 3}, {"samples": 8}):
+    several = {"first_share": 0.2}, {"decay": 0.1}, {"memory_stride": 2}, {"steps": 3}, {"samples": 8}
+    for changes in ({}, {"optimizer": {"reset": True}}, *several):
         config = preset(**changes)
         _, weights, _, first = target(config, moving_square[0][0], monkeypatch)
         clip = as_clip(first, later_samples(first[0]))
@@ -182,12 +187,12 @@ def features_of(model, patches):
     return backbone.extract(model.spec, model.backbone, patches.contiguous(memory_format=torch.channels_last))
 
 
-def test_the_first_frame_is_in_every_batch_of_tracking_when_it_is_kept(moving_square, monkeypatch):
-    config = preset(keep_first=True)
+def test_the_first_frame_is_in_every_step_of_tracking_when_it_has_a_share(moving_square, monkeypatch):
+    config = preset(first_share=0.2)
     model, _, state, first = target(config, moving_square[0][0], monkeypatch)
     batches, whole = [], tracking._batch
     monkeypatch.setattr(
-        tracking, "_batch", lambda model, samples: batches.append(samples) or whole(model, samples)
+        tracking, "_batch", lambda model, samples, *_: batches.append(samples) or whole(model, samples)
     )
     for frame in moving_square[0][1:11]:
         state, _, _ = tracking.step(model, state, torch.from_numpy(frame))
@@ -195,9 +200,9 @@ def test_the_first_frame_is_in_every_batch_of_tracking_when_it_is_kept(moving_sq
     assert all(batch[0] is first[0] and len(batch) == 1 + config.update.samples for batch in batches)
 
 
-def test_the_first_frame_is_in_every_batch_of_training_when_it_is_kept(moving_square, monkeypatch):
+def test_the_first_frame_is_in_every_step_of_training_when_it_has_a_share(moving_square, monkeypatch):
     for kept in (True, False):
-        config = preset(keep_first=kept)
+        config = preset(first_share=0.2 * kept)
         _, weights, _, first = target(config, moving_square[0][0], monkeypatch)
         batches, whole = [], response.loss_and_gradient
         with monkeypatch.context() as patch:

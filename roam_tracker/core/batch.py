@@ -32,7 +32,12 @@ def refusal(config: TrackerConfig) -> str | None:
         "box.pyramid": config.box.pyramid != "after",
         "box.estimate": config.box.estimate != "best",
         "box.reliable_ratio": config.box.reliable_ratio > 0,
-        "update.keep_first": config.update.keep_first,
+        "update.first_share": config.update.first_share > 0,
+        "update.decay": config.update.decay > 0,
+        "update.memory_stride": config.update.memory_stride > 1,
+        "update.ambiguity": config.update.ambiguity < 1,
+        "box.filter_share": config.box.filter_share > 0,
+        "model.window": config.model.window,
         "optimizer.normalise_inputs": config.optimizer.normalise_inputs,
     }
     return next((name for name, holds in reasons.items() if holds), None)

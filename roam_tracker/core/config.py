@@ -49,6 +49,7 @@ class ModelConfig:
     resize: str = (
         "start"  # resize the filter once, at the start, or in every forward pass: start, forward (N)
     )
+    window: bool = False  # a Hann window on the features of the search region
     box_branch: bool = False  # a second branch that regresses the box from every cell (release family)
     box_positives: int = 32  # cells of a frame, by overlap of their anchor, that learn the box
 
@@ -108,12 +109,19 @@ class UpdateConfig:
 
     first_scales: tuple[float, ...] = (1.0,)  # crops of the first frame: each scale with each aspect ratio
     first_ratios: tuple[float, ...] = (1.0,)
+    first_rotations: tuple[float, ...] = ()  # degrees by which further crops of the first frame are turned
+    first_shift: float = 0.0  # of four further crops, off along both axes by this share of the target's sides
+    first_flip: bool = False  # one further crop, left to right
+    first_blurs: tuple[float, ...] = ()  # std in px of further crops that are blurred
     first_steps: int = 1  # gradient steps with lambda(0) on the first frame
     every_frames: int = 5  # tau
     samples: int = 5  # n of eq. (6)
     steps: int = 2
     memory_frames: int = 10  # samples come from the previous 2*tau frames
-    keep_first: bool = False  # the first frame's sample is in every batch, besides the n remembered ones
+    memory_stride: int = 1  # every how many frames one is remembered
+    decay: float = 0.0  # by how much less a remembered sample counts for each frame of its age; 0: all alike
+    first_share: float = 0.0  # least weight of the first frame's samples in every step; 0: they are in none
+    ambiguity: float = 1.0  # a frame whose second peak is above this share of the first is not kept
     guard_halvings: int = 0  # how often a step that raises the batch loss is shortened; 0: no guard
     guard_factor: float = 0.4  # by what it is shortened each time
     miss_ratio: float = 0.0  # a frame whose peak is below this share of the first peak is not kept
@@ -129,14 +137,24 @@ class UpdateConfig:
             self.first_ratios[0] == self.first_scales[0] == 1.0,
             "update.first_ratios and update.first_scales must begin with 1.0.",
         )
-        for name in ("first_steps", "every_frames", "samples", "memory_frames"):
+        _require(
+            all(std > 0 for std in self.first_blurs),
+            f"update.first_blurs must be positive numbers, got {list(self.first_blurs)}.",
+        )
+        _require(0 <= self.first_shift <= 1, f"update.first_shift must be in [0, 1], got {self.first_shift}.")
+        for name in ("first_steps", "every_frames", "samples", "memory_frames", "memory_stride"):
             _require(getattr(self, name) >= 1, f"update.{name} must be >= 1, got {getattr(self, name)}.")
         _require(self.steps >= 0, f"update.steps must be >= 0, got {self.steps}.")
         _require(self.guard_halvings >= 0, f"update.guard_halvings must be >= 0, got {self.guard_halvings}.")
         _require(
             0 < self.guard_factor < 1, f"update.guard_factor must be in (0, 1), got {self.guard_factor}."
         )
-        _require(0 <= self.miss_ratio <= 1, f"update.miss_ratio must be in [0, 1], got {self.miss_ratio}.")
+        for name in ("decay", "first_share"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"update.{name} must be in [0, 1), got {value}.")
+        for name in ("miss_ratio", "ambiguity"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"update.{name} must be in [0, 1], got {value}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +169,12 @@ class BoxConfig:
     fit_weight: float = 0.0  # parabola: of the misfit to the label in a score, beside the peak
     stretch: float = 1.0  # w/h of a wider candidate over the believed one, 1: none; every second frame (R)
     size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
+    filter_share: float = 0.0  # of the scale filter in the new size, the rest is the pyramid's; 1: no pyramid
+    filter_scales: int = 17  # of the scale filter
+    filter_step: float = 1.03  # from one of them to the next
+    filter_sigma: float = 1.0  # std of what it shall answer, in steps
+    filter_rate: float = 0.01  # share of a new frame in it
+    filter_reliable: float = 0.5  # it learns where the peak is at least this share of the first
     subcell: bool = False  # refine the peak by a parabola through its neighbours
     min_side_px: float = 4.0
     size_penalty: float = 0.0  # k of exp(-k (ds dr - 1)) on a cell whose box changes scale and ratio (branch)
@@ -186,6 +210,12 @@ class BoxConfig:
         )
         _require(self.fit_weight >= 0, f"box.fit_weight must be >= 0, got {self.fit_weight}.")
         _require(0 <= self.size_weight <= 1, f"box.size_weight must be in [0, 1], got {self.size_weight}.")
+        _require(0 <= self.filter_share <= 1, f"box.filter_share must be in [0, 1], got {self.filter_share}.")
+        _require(
+            self.filter_scales >= 3 and self.filter_scales % 2 == 1,
+            f"box.filter_scales must be odd and >= 3, got {self.filter_scales}.",
+        )
+        _require(self.filter_step > 1, f"box.filter_step must be > 1, got {self.filter_step}.")
         _require(self.min_side_px > 0, f"box.min_side_px must be > 0, got {self.min_side_px}.")
 
 

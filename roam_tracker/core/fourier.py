@@ -59,6 +59,11 @@ def unstack(spectra: Spectra) -> list[Spectra]:
     return [replace(spectra, values=values[None]) for values in spectra.values]
 
 
+def chosen(spectra: Spectra, numbers: Sequence[int]) -> Spectra:
+    """Those of some of the maps."""
+    return replace(spectra, values=spectra.values[list(numbers)])
+
+
 def prepare(theta: Tensor, shape: ThetaShape, side: int) -> Prepared:
     """The filter of theta (..., count) in the Fourier domain, for features of `side` cells."""
     size = shape.height, shape.width

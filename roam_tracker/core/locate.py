@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from roam_tracker.core import response
+from roam_tracker.core import response, scale
 from roam_tracker.core.model import Model
 from roam_tracker.core.state import Pair, State
 
@@ -39,11 +39,52 @@ def pyramid_box(model: Model, state: State, frame: Tensor, values: Tensor, regio
     centre = _to_px(
         model, state, _peak(values * _motion_map(model, state, region), model.config.box.subcell), region
     )
+    if model.config.box.filter_share == 1:
+        return centre, filtered_size(model, state, frame, centre, state.size_px)
     share = model.pyramid_px / model.patch_px  # one scale of pixels in both patches
     sides = [(across * share, down * share) for across, down in candidate_sides(model, state, region)]
     features = model.features(frame, centre, sides, model.pyramid_px)
     maps = model.respond(state, model.transformed(features, state.shape))
-    return centre, _new_size(model, state, maps, maps, region)
+    size = _new_size(model, state, maps, maps, region)
+    return centre, size if state.scale is None else filtered_size(model, state, frame, centre, size)
+
+
+def filtered_size(model: Model, state: State, frame: Tensor, centre: Pair, size: Pair) -> Pair:
+    """`size`, of the pyramid, and that of the scale filter, as a geometric mean by `filter_share`."""
+    config, (w, h) = model.config.box, state.size_px
+    assert state.scale is not None
+    seen = scale.columns(frame, centre, state.size_px, config, model.spec)
+    share, factor = config.filter_share, scale.best_factor(state.scale, seen, config)
+    blended = [a ** (1 - share) * (b * factor) ** share for a, b in zip(size, (w, h), strict=True)]
+    return blended[0], blended[1]
+
+
+def learned_scale(model: Model, state: State, frame: Tensor) -> scale.ScaleFilter:
+    """The scale filter after it has learned from the state's box in the frame."""
+    seen = scale.columns(frame, state.centre_px, state.size_px, model.config.box, model.spec)
+    return scale.learn(state.scale, seen, model.config.box)
+
+
+def is_ambiguous(model: Model, state: State, values: Tensor, region: Pair) -> bool:
+    """Whether the response map (M, M) has a second peak that forbids to learn from it."""
+    share = model.config.update.ambiguity
+    if share == 1:
+        return False
+    masked = values * _motion_map(model, state, region)
+    cells = model.cells(state.size_px[0], region[0]), model.cells(state.size_px[1], region[1])
+    return second_peak(values, int(masked.argmax()), cells) > share
+
+
+def second_peak(values: Tensor, at: int, size_cells: Pair) -> float:
+    """The highest response (M, M) outside the surroundings of a peak, over that peak.
+
+    at: the peak's place in the flattened map; its surroundings are 0.6 target sides along both axes
+    """
+    row, column = divmod(at, values.shape[1])
+    across, down = (math.ceil(0.6 * length) for length in size_cells)
+    others = values.clone()
+    others[max(0, row - down) : row + down + 1, max(0, column - across) : column + across + 1] = 0
+    return float(others.amax()) / max(float(values[row, column]), 1e-6)
 
 
 def joint_box(model: Model, state: State, maps: Tensor, region: Pair) -> tuple[Pair, Pair]:

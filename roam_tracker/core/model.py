@@ -13,6 +13,7 @@ from roam_tracker.core.fourier import Spectra
 from roam_tracker.core.optimizers import make_optimizer
 from roam_tracker.core.state import Pair, State
 from roam_tracker.core.theta import ThetaShape, filter_size, resize
+from roam_tracker.core.views import view_patches, views
 from roam_tracker.errors import WeightsError
 
 
@@ -55,6 +56,12 @@ class Model:
         backbone.check_shapes(self.spec, self.weights)
         self.precision = torch.float32 if plain else backbone.choose_precision(config.precision, device)
         self.backbone = self.weights if plain else backbone.packed(self.spec, self.weights, self.precision)
+        self.windows = {
+            side: search.hann_window(side, self.map_size).to(device)
+            for side in (self.map_size, self.pyramid_map_size)
+            if config.model.window
+        }
+        self.views = views(config.update)
         self.canonical = canonical_shape(config)
         self.optimizer = make_optimizer(config.optimizer)
         needed = ("theta0", "lambda0", *(["update_rates"] if config.optimizer.kind == "constant" else []))
@@ -72,8 +79,21 @@ class Model:
     ) -> Tensor:
         """(n, K, M, M) feature maps of n regions of the frame around one centre, in patches of `patch_px`."""
         centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
-        patches = search.crop(frame, centres, torch.tensor(sides_px), patch_px or self.patch_px, self.spec)
-        return backbone.extract(self.spec, self.backbone, patches)
+        return self.seen_in(
+            search.crop(frame, centres, torch.tensor(sides_px), patch_px or self.patch_px, self.spec)
+        )
+
+    @torch.no_grad()
+    def first_features(self, frame: Tensor, centre_px: Pair, size_px: Pair) -> Tensor:
+        """(n, K, M, M) feature maps of the views of the first frame, see views.py."""
+        side = self.region_side(size_px)
+        patches = view_patches(frame, centre_px, side, size_px, self.views, self.patch_px, self.spec)
+        return self.seen_in(patches)
+
+    def seen_in(self, patches: Tensor) -> Tensor:
+        """Feature maps of patches, under the window where the preset has one."""
+        features = backbone.extract(self.spec, self.backbone, patches)
+        return features * self.windows[features.shape[-1]] if self.windows else features
 
     def transformed(self, features: Tensor, shape: ThetaShape) -> Tensor | Spectra:
         """Features (n, K, M, M) in the form in which responses are found fastest."""
@@ -90,6 +110,11 @@ class Model:
     def region_side(self, size_px: Pair) -> float:
         """The side in px of the search region of a target of w x h px (section 5)."""
         return self.config.search.roi_scale * math.sqrt(size_px[0] * size_px[1])
+
+    @property
+    def patch_cells(self) -> float:
+        """Side of the search region's patch in feature cells."""
+        return self.patch_px / self.spec.stride
 
     def cells(self, length_px: float, side_px: float) -> float:
         """A length in px of the frame as feature cells of a patch that shows `side_px` px."""

@@ -145,13 +145,17 @@ def update_loss(
     labels: Tensor,
     reduction: str,
     boxes: BoxTargets | None = None,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """The update loss l of eq. (6): the mean of eq. (1) over n samples (a scalar).
+
+    shares: (n,) weights of the samples, 1 in all; None: each counts 1/n
 
     With `boxes` the box branch adds its smooth L1 loss, summed over the four numbers and averaged
     over the positive cells.
     """
-    loss = sample_losses(respond(theta, shape, features), labels, reduction).mean()
+    losses = sample_losses(respond(theta, shape, features), labels, reduction)
+    loss = losses.mean() if shares is None else losses @ shares
     if boxes is None or isinstance(features, Spectra):  # which are not made for a model with boxes
         return loss
     off = F.smooth_l1_loss(regress(theta, shape, features), boxes.boxes, reduction="none").sum(1)
@@ -165,6 +169,7 @@ def loss_and_gradient(
     labels: Tensor,
     reduction: str,
     boxes: BoxTargets | None = None,
+    shares: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """l of eq. (6) and its gradient g of eq. (3), both constants (no graph is kept).
 
@@ -173,11 +178,14 @@ def loss_and_gradient(
     if isinstance(features, Spectra):
         with torch.no_grad():
             responses = respond(theta, shape, features)
-            loss = sample_losses(responses, labels, reduction).mean()
-            falls = slopes(responses, labels, reduction) / len(responses)
+            losses, falls = (how(responses, labels, reduction) for how in (sample_losses, slopes))
+            if shares is None:
+                loss, falls = losses.mean(), falls / len(responses)
+            else:
+                loss, falls = losses @ shares, falls * shares[:, None, None]
             return loss, fourier.gradient(theta, shape, features, falls)
     with torch.enable_grad():
         point = theta.detach().requires_grad_()
-        loss = update_loss(point, shape, features, labels, reduction, boxes)
+        loss = update_loss(point, shape, features, labels, reduction, boxes, shares)
         (gradient,) = torch.autograd.grad(loss, point)
     return loss.detach(), gradient

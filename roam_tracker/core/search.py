@@ -8,17 +8,28 @@ from roam_tracker.core.backbone import BackboneSpec
 from roam_tracker.core.graphs import numbers
 
 
-def crop(frame: Tensor, centres_px: Tensor, sides_px: Tensor, size: int, spec: BackboneSpec) -> Tensor:
+def crop(
+    frame: Tensor,
+    centres_px: Tensor,
+    sides_px: Tensor,
+    size: int,
+    spec: BackboneSpec,
+    *,
+    alike: bool = False,
+) -> Tensor:
     """Patches of one frame, resized and normalised (paper, section 5, Patch Cropping).
 
     frame:      (H, W, 3) uint8, RGB
     centres_px: (n, 2) x, y in px of the frame
     sides_px:   (n, 2) width and height of the regions in px of the frame, equal but for stretched ones
+    alike:      average all regions as the smallest one, so that they differ by their size alone
     returns:    (n, 3, size, size) float32, (pixel - mean) / std; 0, the mean colour, outside the frame
 
     Bilinear; a region more than twice as large as the patch is first averaged over whole pixels.
     """
     regions = list(zip(centres_px.tolist(), sides_px.tolist(), strict=True))
+    if alike:
+        return _sample(frame, regions, min(_shrink(sides, size) for _, sides in regions), size, spec)
     if all(_shrink(sides, size) == 1 for _, sides in regions):
         return _sample(frame, regions, 1, size, spec)
     return torch.cat([_sample(frame, [(c, s)], _shrink(s, size), size, spec) for c, s in regions])
@@ -56,6 +67,14 @@ def _sample(frame: Tensor, regions: list[Region], shrink: int, size: int, spec: 
     middle, reach = torch.tensor([middles, reaches], device=frame.device)[..., None]
     across, down = (middle + offsets * reach).unbind(1)  # (n, size) each
     return _sampled(window.permute(2, 0, 1), across, down)
+
+
+def hann_window(side: int, whole: int) -> Tensor:
+    """The middle (side, side) cells of a Hann window over a map of `whole` cells, none of them 0."""
+    line = torch.hann_window(whole + 2, periodic=False)[1:-1]
+    margin = (whole - side) // 2
+    line = line[margin : margin + side]
+    return line[:, None] * line[None, :]
 
 
 def _sampled(window: Tensor, across: Tensor, down: Tensor) -> Tensor:

@@ -4,14 +4,13 @@ A frame is an (H, W, 3) uint8 RGB tensor. Boxes are x, y, w, h in px of the fram
 continuous as in core/geometry.py. All that changes from frame to frame is in the `State`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, locate, response
+from roam_tracker.core import fourier, locate, memory, response
 from roam_tracker.core.fourier import Spectra
 from roam_tracker.core.model import Model, fit_shape, start_parameters
 from roam_tracker.core.response import BoxTargets
@@ -30,19 +29,13 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     x, y, w, h = (float(value) for value in box)
     config, centre, size = model.config, (x + w / 2, y + h / 2), (w, h)
     side = model.region_side(size)
-    sides = [
-        (side * scale * math.sqrt(ratio), side * scale / math.sqrt(ratio))
-        for ratio in config.update.first_ratios
-        for scale in config.update.first_scales
-    ]
-    middle, anchor = (model.map_size - 1) / 2, (model.cells(w, side), model.cells(h, side))
+    anchor = model.cells(w, side), model.cells(h, side)
     begin = start_parameters(config, model.weights, anchor, model.map_size)
-    features = model.features(frame, centre, sides)
+    features = model.first_features(frame, centre, size)
+    spectra = _spectra(model.transformed(features, begin.shape))
     samples = [
-        Sample(maps, (middle, middle), (model.cells(w, across), model.cells(h, down)), anchor, spectra)
-        for maps, spectra, (across, down) in zip(
-            features, _spectra(model.transformed(features, begin.shape)), sides, strict=True
-        )
+        Sample(maps, *view.label(side, size, model.map_size, model.patch_cells), anchor, spectrum)
+        for maps, spectrum, view in zip(features, spectra, model.views, strict=True)
     ]
     batch, theta, groups = _batch(model, samples), begin.theta, begin.shape.groups(model.device)
     for index in range(config.update.first_steps):
@@ -57,10 +50,12 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     peak = float(response.respond(theta, begin.shape, batch[0]).amax())
     optimizer = model.optimizer.init(begin.rates, groups, begin.constant)
     drifting = config.box.reliable_ratio > 0  # the first search is a wide one
-    first = samples[0] if config.update.keep_first else None
+    firsts = tuple(samples) if config.update.first_share > 0 else ()
     state = State(
-        centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, w / h, first_sample=first
+        centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, w / h, first_samples=firsts
     )
+    if config.box.filter_share > 0:
+        state = replace(state, scale=locate.learned_scale(model, state, frame))
     return prepared(model, state)
 
 
@@ -95,9 +90,14 @@ def step(
     size = min(max(size[0], smallest), float(width)), min(max(size[1], smallest), float(height))
     box = truth or (*_corner(centre, size), *size)
     sample = _sample(model, state, features[0], _spectra(seen)[0], box, region)
+    sure = score >= config.update.miss_ratio * state.first_peak
+    sure = sure and not locate.is_ambiguous(model, state, maps[0], region)
+    trusted = score >= config.box.filter_reliable * state.first_peak
     state = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
-    if score >= config.update.miss_ratio * state.first_peak:
+    if sure and memory.is_kept(config.update, state.frames):
         state = replace(state, memory=(*state.memory, sample)[-config.update.memory_frames :])
+    if state.scale is not None and trusted:
+        state = replace(state, scale=locate.learned_scale(model, state, frame))
     if state.frames % config.update.every_frames == 0 and state.memory:
         state = update(model, state, observe)
     return state, state.box, score
@@ -117,7 +117,7 @@ def prepared(model: Model, state: State) -> State:
     return replace(
         state,
         memory=tuple(map(transformed, state.memory)),
-        first_sample=state.first_sample and transformed(state.first_sample),
+        first_samples=tuple(map(transformed, state.first_samples)),
         prepared={side: fourier.prepare(state.theta, state.shape, side) for side in sides},
     )
 
@@ -134,18 +134,18 @@ def update(model: Model, state: State, observe: Observer | None = None) -> State
         state = replace(state, shape=fit_shape(model.config, state.shape, size_cells, model.map_size))
     if model.config.optimizer.reset:
         state = replace(state, optimizer=model.optimizer.forget(state.optimizer))
-    always = () if state.first_sample is None else (state.first_sample,)
-    newest = max(0, len(state.memory) - config.samples)
     for index in range(config.steps):
-        first = round(newest * index / (config.steps - 1)) if config.steps > 1 else newest
-        batch = _batch(model, (*always, *state.memory[first : first + config.samples]))
+        seen = [state.memory[k] for k in memory.seen_in_step(config, len(state.memory), index, config.steps)]
+        ages = [state.frames - sample.frame for sample in seen]
+        counts = memory.shares(config, len(state.first_samples), ages, state.frames)
+        batch = _batch(model, (*state.first_samples, *seen), counts)
         state = _guarded_step(model, state, batch, index, observe)
     return prepared(model, state)
 
 
-Batch = tuple[
-    Tensor | Spectra, Tensor, str, BoxTargets | None
-]  # features, labels, loss, targets of the box branch
+Batch = tuple[  # features, labels, loss, targets of the box branch, shares of the samples
+    Tensor | Spectra, Tensor, str, BoxTargets | None, Tensor | None
+]
 
 
 def _guarded_step(
@@ -180,7 +180,7 @@ def _shortened(
     return theta, False
 
 
-def _batch(model: Model, samples: Sequence[Sample]) -> Batch:
+def _batch(model: Model, samples: Sequence[Sample], shares: Sequence[float] | None = None) -> Batch:
     def pairs(values: list[Pair]) -> Tensor:
         return torch.tensor(values, device=model.device)
 
@@ -193,7 +193,8 @@ def _batch(model: Model, samples: Sequence[Sample]) -> Batch:
         boxes = response.box_targets(centres, sizes, anchors, model.map_size, config.box_positives)
     spectra = [s.spectra for s in samples if s.spectra is not None]
     features = fourier.stack(spectra) if spectra else torch.stack([s.features for s in samples])
-    return features, labels, config.loss, boxes
+    counts = None if shares is None else torch.tensor(shares, device=model.device)
+    return features, labels, config.loss, boxes, counts
 
 
 def _spectra(seen: Tensor | Spectra) -> Sequence[Spectra | None]:
@@ -212,7 +213,8 @@ def _sample(
         middle + model.cells(y + h / 2 - state.centre_px[1], down),
     )
     anchor = model.cells(believed_w, across), model.cells(believed_h, down)
-    return Sample(features, centre, (model.cells(w, across), model.cells(h, down)), anchor, spectra)
+    size = model.cells(w, across), model.cells(h, down)
+    return Sample(features, centre, size, anchor, spectra, state.frames + 1)
 
 
 def _corner(centre: Pair, size: Pair) -> Pair:

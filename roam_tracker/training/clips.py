@@ -13,6 +13,7 @@ from torch import Tensor
 
 from roam_tracker.core import backbone, search
 from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.views import view_patches, views
 from roam_tracker.errors import DataError, ImageError
 from roam_tracker.images import to_rgb
 from roam_tracker.training.config import TrainingConfig
@@ -92,8 +93,8 @@ def draw_patches(
 ) -> tuple[Tensor, Clip]:
     """Crop the chosen frames of footage; returns the patches (n, 3, S, S) and their clip without features.
 
-    Each frame is cropped around its box, moved and scaled at random within the search region, so
-    that the label is not always central.
+    The first frame is seen in the views that the tracker starts on. Each later one is cropped around its
+    box, moved and scaled at random within the search region, so that the label is not always central.
     """
     spec = backbone.backbone_spec(config.model.backbone)
     size = backbone.patch_size(spec, config.search.roi_scale * config.search.base_object_size)
@@ -103,44 +104,40 @@ def draw_patches(
     flip = bool(rng.integers(2))
     patches, centres, sizes, anchors = [], [], [], []
     limit = min(training.shift, (search_scale - 1) / 2)
-    starts = [
-        (s * math.sqrt(r), s / math.sqrt(r))
-        for r in config.update.first_ratios
-        for s in config.update.first_scales
-    ]
-    samples = [(chosen[0], start) for start in starts] + [(number, None) for number in chosen[1:]]
-    frames = _frames(footage, chosen)
-    for number, start in samples:
-        x, y, w, h = footage.boxes[number]
-        side = np.sqrt(w * h)
+    frames, chosen_views = _frames(footage, chosen), views(config.update)
+    first = len(chosen_views)
+    x, y, w, h = footage.boxes[chosen[0]].tolist()
+    side, cells = search_scale * math.sqrt(w * h), size / spec.stride
+    patches.append(
+        view_patches(frames[chosen[0]], (x + w / 2, y + h / 2), side, (w, h), chosen_views, size, spec)
+    )
+    for view in chosen_views:
+        place, extent = view.label(side, (w, h), last_cell + 1, cells)
+        centres.append(place)
+        sizes.append(extent)
+        anchors.append((w / side * cells, h / side * cells))
+    for number in chosen[1:]:
+        x, y, w, h = footage.boxes[number].tolist()
+        side = math.sqrt(w * h)
         shift = rng.uniform(-limit, limit, 2) * side
-        stretch = 1.0
-        if start is None:
-            region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
-            sides = np.array([region, region])
-            # the box branch learns to correct a belief whose area the crop has, and whose aspect ratio is off
-            if config.model.box_branch:
-                stretch = np.exp(rng.normal(0, training.size_jitter))
-        else:
-            region = search_scale * side
-            sides = region * np.array(start)
-        middle = np.array([[x + w / 2, y + h / 2]]) + shift
-        patch = search.crop(
-            frames[number], torch.from_numpy(middle), torch.from_numpy(sides)[None], size, spec
-        )
-        per_px = size / sides / spec.stride
-        centre = last_cell / 2 - shift * per_px
-        if flip:
-            patch, centre[0] = patch.flip(3), last_cell - centre[0]
-        patches.append(patch)
-        centres.append(centre)
-        sizes.append((w * per_px[0], h * per_px[1]))
-        believed = size / search_scale / spec.stride * np.sqrt([w / h, h / w])
+        region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
+        # the box branch learns to correct a belief whose area the crop has, and whose aspect ratio is off
+        stretch = np.exp(rng.normal(0, training.size_jitter)) if config.model.box_branch else 1.0
+        middle = torch.tensor([[x + w / 2 + shift[0], y + h / 2 + shift[1]]], dtype=torch.float64)
+        region_px = torch.tensor([[region, region]], dtype=torch.float64)
+        patches.append(search.crop(frames[number], middle, region_px, size, spec))
+        per_px = cells / region
+        centres.append(tuple(last_cell / 2 - shift * per_px))
+        sizes.append((w * per_px, h * per_px))
+        believed = cells / search_scale * np.sqrt([w / h, h / w])
         anchors.append((believed[0] * stretch, believed[1] / stretch))
-    exact, exact_sizes, first = np.array(centres), np.array(sizes), len(starts)
+    together = torch.cat(patches)
+    exact, exact_sizes = np.array(centres), np.array(sizes)
+    if flip:
+        together, exact[:, 0] = together.flip(3), last_cell - exact[:, 0]
     noisy, noisy_sizes = _labels_of_a_tracker(exact, exact_sizes, last_cell, first, rng, training)
-    hidden = np.array([footage.hidden[number] for number, _ in samples])
-    together = torch.cat(patches).to(memory_format=torch.channels_last)
+    hidden = footage.hidden[[chosen[0]] * first + list(chosen[1:])]
+    together = together.to(memory_format=torch.channels_last)
     numbers = (exact, noisy, exact_sizes, np.array(anchors), noisy_sizes, hidden)
     c, nc, s, a, ns, h = (torch.tensor(each, dtype=torch.float32) for each in numbers)
     return together, Clip(together[:, :0], c, nc, s, a, ns, h, first)

@@ -21,6 +21,7 @@ class TrainingConfig:
     label_noise: float = 0.04  # std of an update sample's label position, in target sides
     synthetic_share: float = 0.5  # share of the clips made from stills, when there are any
     wrong_labels: float = 0.15  # share of the clips with a run of update frames labelled beside the target
+    own_labels: float = 0.0  # share of the clips whose update frames are labelled by the responses to them
     size_label_noise: float = 0.06  # std of the log of an update sample's label size
     skip_share: float = 0.3  # share of the clips that take every second frame
     batch: int = 4  # N of eq. (8), clips for one outer step of one process
@@ -31,7 +32,8 @@ class TrainingConfig:
     log_rate_rate: float = 1e-2  # ADAM rate of log lambda(0) and of the output bias
     optimizer_rate: float = 4e-3  # ADAM rate of omega
     backbone_rate: float = 3e-4  # ADAM rate of the backbone
-    clip_norm: float = 1.0  # largest norm of one clip's gradient
+    keep_start: bool = False  # with recurrent updates theta(0) and lambda(0) stay as they are
+    clip_norm: float = 1.0  # largest norm of one clip's gradient, of each kind of parameters
     output_size: float = 0.3  # of the first weights of the optimizer's output, over their usual size
     # std of theta(0) at first, by group (biases start at 0), and the first rates, lambda(0) and what
     # the optimizer starts from: just below what the loss's curvature allows, 10^2 apart

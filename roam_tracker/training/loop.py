@@ -23,7 +23,14 @@ from roam_tracker.training.clips import Clip
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.distributed import World
 from roam_tracker.training.meta import meta_losses
-from roam_tracker.training.parameters import Parameters, model_weights, outer_optimizer, set_rates
+from roam_tracker.training.parameters import (
+    START,
+    Parameters,
+    model_weights,
+    names_by_kind,
+    outer_optimizer,
+    set_rates,
+)
 
 Log = Callable[[str], None]
 Draw = Callable[[int, np.random.Generator], Clip]  # of a number below `clips`
@@ -68,6 +75,7 @@ def run_stage(
 
     draw: clip k of `clips`; the generator is for what differs between two looks at the same clip
     """
+    fixed = START if training.keep_start and stage.steps > 0 else ()
     adam, done = outer_optimizer(parameters, training), 0
     resumed = _resumed(stage, run, history)
     if resumed is not None:
@@ -80,6 +88,8 @@ def run_stage(
         set_rates(adam, iteration / stage.iterations)
         row = {"iteration": float(len(history))}
         row |= outer_gradient(stage, config, training, parameters, clips, draw, iteration, run.world)
+        for name in fixed:
+            parameters[name].grad = None
         adam.step()
         row |= spreads("lambda0", parameters["log_lambda0"].exp(), canonical_shape(config).groups())
         last = iteration + 1 == stage.iterations
@@ -111,7 +121,7 @@ def outer_gradient(
     iteration: int,
     world: World,
 ) -> dict[str, float]:
-    """Leave the gradient of eq. (8) in the parameters; each clip's part is bounded in norm.
+    """Leave the gradient of eq. (8) in the parameters; each clip's part is bounded in norm, kind by kind.
 
     `batch` clips a process; with several processes the gradient is the mean over all their clips.
     """
@@ -150,12 +160,13 @@ def clip_gradient(
     rng: np.random.Generator,
     observe: Callable[[OptimizerState], None],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The meta losses of one clip, (T,) without graph, and the gradient, at most `clip_norm` long."""
+    """The meta losses of one clip, (T,) without graph, and the gradient, each kind within `clip_norm`."""
     futures = choose_futures(
         clip.hidden[clip.first :].reshape(-1, config.update.every_frames).cpu().numpy(), rng
     )
     weights = model_weights(config, training, parameters)
-    losses = meta_losses(config, weights, clip, futures, steps=stage.steps, observe=observe)
+    own = stage.steps > 0 and rng.random() < training.own_labels
+    losses = meta_losses(config, weights, clip, futures, steps=stage.steps, own_labels=own, observe=observe)
     # once an adaptation has diverged, what follows teaches nothing
     alive = (losses.detach() < DIVERGED).long().cumprod(0).bool()
     names = list(parameters)
@@ -163,11 +174,17 @@ def clip_gradient(
         losses[alive].sum() / len(losses), [parameters[name] for name in names], allow_unused=True
     )
     known = {name: g for name, g in zip(names, gradients, strict=True) if g is not None}
-    norm = float(torch.stack([g.norm() for g in known.values()]).norm())
-    if not math.isfinite(norm):
-        return losses.detach(), {}
-    share = min(1.0, training.clip_norm / (norm + 1e-12))
-    return losses.detach(), {name: share * gradient for name, gradient in known.items()}
+    clipped: dict[str, Tensor] = {}
+    for kind in names_by_kind(parameters):
+        found = {name: known[name] for name in kind if name in known}
+        if not found:
+            continue
+        norm = float(torch.stack([g.norm() for g in found.values()]).norm())
+        if not math.isfinite(norm):
+            return losses.detach(), {}
+        share = min(1.0, training.clip_norm / (norm + 1e-12))
+        clipped |= {name: share * gradient for name, gradient in found.items()}
+    return losses.detach(), clipped
 
 
 def choose_futures(hidden: NDArray[np.floating], rng: np.random.Generator) -> list[int]:

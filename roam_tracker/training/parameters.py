@@ -14,6 +14,7 @@ from roam_tracker.errors import WeightsError
 from roam_tracker.training.config import TrainingConfig
 
 Parameters = dict[str, Tensor]
+START = ("unit_theta0", "log_lambda0")
 RATES = ("log_lambda0", "log_update_rates", "output.bias")  # logarithms of rates, or nearly
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from roam_tracker.core import backbone
 from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.views import views
 from roam_tracker.files import write_atomic
 from roam_tracker.provenance import versions
 from roam_tracker.tracker import RoamTracker
@@ -215,7 +216,7 @@ def _clips(job: Job, trunk: dict[str, Tensor], folder: Path) -> ClipStore:
         "source": job.data,
         "backbone": _digest(trunk),
         "search": dataclasses.asdict(job.config.search),
-        "first": [job.config.update.first_scales, job.config.update.first_ratios],
+        "first": [str(view) for view in views(job.config.update)],
         "box_branch": job.config.model.box_branch,
         "tau": job.config.update.every_frames,
         "drawing": training.drawing(),
