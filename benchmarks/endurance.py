@@ -34,19 +34,14 @@ def main() -> int:
     if options.frames < 2 * options.every:
         parser.error("--frames must be at least twice --every: the first block only warms up")
 
-    from roam_tracker.toolkits.registry import calm_threads
-
-    calm_threads()
-    import torch
-
     from roam_tracker import RoamTracker
 
-    torch.set_num_threads(1)  # the time of the process is then the time of the work
     print(f"{'frames':>8}{'RSS MiB':>10}{'files':>8}{'ms a frame':>12}")
     blocks: list[tuple[float, int, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         images, box = write_sequence(Path(folder), options.kind)
-        tracker = RoamTracker(options.preset, options.device)
+        # with one thread the time of the process is the time of the work
+        tracker = RoamTracker(options.preset, options.device, threads=1)
         tracker.init(images[0], box)
         times: list[float] = []
         for number, image in enumerate(to_and_fro(images, options.frames), start=1):

@@ -83,7 +83,7 @@ def examine(
     for precision in ("float32", "bfloat16", "float16"):
         try:
             tracker = RoamTracker(replace(config, precision=precision), device, weights=fast.model.weights)
-        except ConfigError:  # float16 on a CPU
+        except ConfigError:  # float16 on a CPU, bfloat16 on an older one
             continue
         torch.backends.cudnn.allow_tf32 = precision != "float32"
         boxes = follow(tracker, few, box)

@@ -8,7 +8,6 @@ with nanotrackv2_backbone.onnx and nanotrackv2_head.onnx. CSRT needs the package
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes, overlap
-from roam_tracker.toolkits.registry import calm_threads, find_truth
+from roam_tracker.toolkits.registry import find_truth
 
 
 def main() -> None:
@@ -28,8 +27,6 @@ def main() -> None:
     parser.add_argument("--nanotrack", type=Path, help="the folder with NanoTrack's models")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = str(options.threads)  # read when torch is loaded
-    calm_threads()
     makers = {preset: ours(preset, options.threads) for preset in options.tracker or ["default"]}
     makers.update(opencv(options.nanotrack, options.threads))
     print(f"{'':24}" + "".join(f"{name[-22:]:>26}" for name in makers))
@@ -80,14 +77,11 @@ def score(track: Track, images: list[Any], truth: Boxes) -> tuple[float, float, 
     return float(auc), float(np.mean(away <= 20)), len(images) - 2, elapsed_s
 
 
-def ours(preset: str, threads: int) -> Track:
+def ours(preset: str, threads: int | None) -> Track:
     """RoamTracker with a preset."""
-    import torch
-
     from roam_tracker import RoamTracker
 
-    torch.set_num_threads(threads)
-    tracker = RoamTracker(preset=preset, device="cpu")
+    tracker = RoamTracker(preset=preset, device="cpu", threads=threads)
 
     def track(images: list[Any], box: Any) -> Iterator[Boxes]:
         tracker.init(images[0], box)

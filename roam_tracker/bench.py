@@ -92,7 +92,8 @@ def measure(
         with clock.watching(tracker):
             first, times = _follow(tracker, images, box, warm_up, clock)
         watched = times
-    floor = _floor(tracker, clock.shapes[warm_up:]) / len(times)
+    with tracker.own_threads():
+        floor = _floor(tracker, clock.shapes[warm_up:]) / len(times)
     parts = {
         part: 1e3 * sum(frame[part] for frame in clock.frames[warm_up:]) / len(times) for part in PARTS[:-1]
     }
@@ -133,22 +134,29 @@ def measure_batch(
     _enough(images, warm_up)
     frames = [torch.from_numpy(image) for image in images]
     x, y, w, h = (float(value) for value in box)
-    began = time.perf_counter()
-    batch = Batch(tracker.model, slots)
-    for slot in range(slots):
-        batch.start(slot, frames[0], (x, y, w, h))
-    first, times = (time.perf_counter() - began) / slots, []
-    for frame in frames[1:]:
+    with tracker.own_threads():
         began = time.perf_counter()
-        batch.step([frame] * slots)
-        times.append((time.perf_counter() - began) / slots)
+        batch = Batch(tracker.model, slots)
+        for slot in range(slots):
+            batch.start(slot, frames[0], (x, y, w, h))
+        first, times = (time.perf_counter() - began) / slots, []
+        for frame in frames[1:]:
+            began = time.perf_counter()
+            batch.step([frame] * slots)
+            times.append((time.perf_counter() - began) / slots)
     name = f"{slots} at once"
     return Measured(**_summary(name, times[warm_up:], first), peak_mib=_peak_mib(tracker.device))
 
 
 def plain(tracker: RoamTracker) -> RoamTracker:
     """The same tracker without any fast path: eager, float32, weights as published."""
-    return RoamTracker(tracker.config, str(tracker.device), weights=tracker.model.weights, plain=True)
+    return RoamTracker(
+        tracker.config,
+        str(tracker.device),
+        weights=tracker.model.weights,
+        plain=True,
+        threads=tracker.threads,
+    )
 
 
 def random_weights(config: TrackerConfig) -> dict[str, Tensor]:

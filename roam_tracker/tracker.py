@@ -5,6 +5,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -34,6 +35,9 @@ class RoamTracker:
     record: a file for what the updates did, see recording.py; written by `write_recording`
     weights: tensors of your own in place of the preset's file, named and shaped as in one
     plain:  float32 and no fast path: the reference, for tests and `roam bench`
+    threads: of PyTorch, on a CPU, while this tracker computes; None: as many as PyTorch has. Two are faster
+             on an idle machine and many times slower on a busy one, where they wait for each other. Another
+             number moves the last bits of a response and, over a sequence, the boxes
 
     An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey, RGBA and 16 bits are converted.
     A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel. Boxes that come out are finite,
@@ -49,13 +53,16 @@ class RoamTracker:
         *,
         weights: Mapping[str, torch.Tensor] | None = None,
         plain: bool = False,
+        threads: int | None = 1,
     ) -> None:
         self.config = preset if isinstance(preset, TrackerConfig) else load_preset(os.fspath(preset))
         self.device = find_device(device)
         if self.device.type == "cpu":
             keep_large_blocks()
+        self.threads = _checked_threads(threads) if self.device.type == "cpu" else None
         tensors = weights_for(self.config) if weights is None else weights
-        self.model = tracking.Model(self.config, tensors, self.device, plain=plain)
+        with self.own_threads():
+            self.model = tracking.Model(self.config, tensors, self.device, plain=plain)
         self._state: tracking.State | None = None
         # on CUDA a target is followed as a batch of one: no waiting for the device, and graphs
         on_device = self.device.type == "cuda" and not plain and refusal(self.config) is None
@@ -76,7 +83,9 @@ class RoamTracker:
         if self.recording is not None:
             self.recording.begin()
         observe = None if self.recording is None else self.recording.observe
-        self._follow(tracking.start(self.model, frame.to(self.device), (x, y, w, h), observe=observe), frame)
+        with self.own_threads():
+            state = tracking.start(self.model, frame.to(self.device), (x, y, w, h), observe=observe)
+        self._follow(state, frame)
         self.score = 1.0
 
     def update(self, image: Any, truth: Any = None) -> Boxes:
@@ -96,9 +105,10 @@ class RoamTracker:
             box = x, y, w, h
         else:
             observe = None if self.recording is None else self.recording.observe
-            after, box, score = tracking.step(
-                self.model, state, frame.to(self.device), truth=box_to_learn, observe=observe
-            )
+            with self.own_threads():
+                after, box, score = tracking.step(
+                    self.model, state, frame.to(self.device), truth=box_to_learn, observe=observe
+                )
         if not np.isfinite([*box, score]).all():
             raise RunError(
                 "The response is not finite in this frame: the updates made the model diverge. Use smaller "
@@ -130,6 +140,19 @@ class RoamTracker:
         """
         state, self.score = read_state(path, self.model)
         self._follow(state, torch.empty(1, 1, 3))
+
+    @contextmanager
+    def own_threads(self) -> Iterator[None]:
+        """Within the block PyTorch has this tracker's number of threads, after it the number from before."""
+        before = torch.get_num_threads()
+        if self.threads in (None, before):
+            yield
+            return
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def write_recording(self) -> None:
         """Write to the `record` file what the updates did so far; nothing happens without one."""
@@ -220,6 +243,14 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"Device {name!r} is not available here: torch finds no CUDA. Use auto or cpu.")
     return device
+
+
+def _checked_threads(threads: int | None) -> int | None:
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise ConfigError(
+            f"threads must be a whole number from 1 on, or None for as many as PyTorch has, got {threads!r}."
+        )
+    return threads
 
 
 def keep_large_blocks() -> None:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from roam_tracker.core.backbone import bfloat16_on_cpu
+
 # ROAM_FUZZ=20 tries twenty times as many cases, and new ones each time; see fuzz.py
 settings.register_profile(
     "roam",
@@ -16,6 +18,9 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("roam")
+
+# a mark of tests that compute in bfloat16 on the processor
+NEEDS_BFLOAT16 = pytest.mark.skipif(not bfloat16_on_cpu(), reason="this processor lacks bfloat16")
 
 # small tensors: more threads only wait for each other, above all beside other work
 torch.set_num_threads(1)

@@ -3,10 +3,13 @@ import os
 
 import pytest
 import torch
+from conftest import NEEDS_BFLOAT16
 from torch import nn
 
 from roam_tracker.core import backbone
+from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, WeightsError
+from roam_tracker.tracker import RoamTracker
 from roam_tracker.weights import load_weights
 from roam_tracker.weights.backbones import load_backbone
 
@@ -183,6 +186,7 @@ def test_packing_leaves_weights_alone_where_torch_cannot(monkeypatch):
     assert all(torch.equal(packed[name], tensor) for name, tensor in weights.items())
 
 
+@NEEDS_BFLOAT16
 def test_bfloat16_moves_features_by_less_than_a_fortieth():
     spec, weights = backbone.backbone_spec("lite0"), load_weights("default")
     patch = search_like_patch()
@@ -200,6 +204,13 @@ def test_bfloat16_moves_features_by_less_than_a_fortieth():
     )
     worse = backbone.extract(spec, backbone.packed(all_half, weights, torch.bfloat16), patch)
     assert (worse - exact).norm() > 1.3 * (half - exact).norm()
+
+
+def test_bfloat16_is_refused_on_a_processor_without_it(monkeypatch):
+    monkeypatch.setattr(backbone, "bfloat16_on_cpu", lambda: False)
+    with pytest.raises(ConfigError, match=r"precision bfloat16 needs AVX-512.* Use auto or float32"):
+        RoamTracker(dataclasses.replace(load_preset("default"), precision="bfloat16"), "cpu")
+    RoamTracker(device="cpu")
 
 
 def search_like_patch():

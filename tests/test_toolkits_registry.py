@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from roam_tracker.commands import main
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ConfigError, WeightsError
 from roam_tracker.toolkits import registry
+from roam_tracker.toolkits.manifest import device_of
 from roam_tracker.toolkits.registry import TRACKERS, create, label, trackers_ini
 from roam_tracker.toolkits.settings import read_settings
 
@@ -76,6 +78,16 @@ def test_a_tracker_whose_weights_do_not_come_with_the_package_says_so(tmp_path):
     mine.write_text('weights = "gone"')
     with pytest.raises(WeightsError, match=r"No weights named 'gone' come with roam-tracker\. Train some"):
         create(str(mine), "cpu")
+
+
+@pytest.mark.parametrize(("threads", "said"), [({}, 1), ({"threads": 2}, 2), ({"threads": 0}, 3)])
+@pytest.mark.parametrize("tracker", ["ROAM", "SGD-Oracle"])
+def test_a_manifest_says_with_how_many_threads_the_tracker_computes(tracker, threads, said):
+    torch.set_num_threads(3)
+    try:
+        assert device_of(create(tracker, "cpu", **threads))["threads"] == said
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_neither_torch_nor_a_toolkit_is_imported_for_the_static_tracker():

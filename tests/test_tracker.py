@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import roam_tracker
 from roam_tracker import RoamTracker
+from roam_tracker.core import tracking
 from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import (
@@ -103,10 +105,10 @@ def test_the_package_has_a_version_and_no_other_attributes():
         _ = roam_tracker.nothing
 
 
-def started(moving_square, preset="default", frames=0, truth=None):
+def started(moving_square, preset="default", frames=0, truth=None, **options):
     """A tracker after so many updates."""
     images, boxes = moving_square
-    tracker = RoamTracker(preset, device="cpu")
+    tracker = RoamTracker(preset, device="cpu", **options)
     tracker.init(images[0], boxes[0])
     for k in range(1, frames + 1):
         tracker.update(images[k], None if truth is None else truth[k])
@@ -266,3 +268,59 @@ def test_a_target_followed_as_a_batch_of_one_is_the_same_target(moving_square, t
     batched.load(tmp_path / "target")
     for frame in frames[12:]:
         np.testing.assert_allclose(batched.update(frame), plain.update(frame), atol=1e-2)
+
+
+# Threads
+
+
+@pytest.fixture
+def two_threads():
+    """PyTorch as it stands in a user's process on two cores."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(("threads", "counted"), [({}, 1), ({"threads": 3}, 3), ({"threads": None}, 2)])
+def test_a_tracker_computes_with_its_own_threads_and_leaves_the_callers_number(
+    threads, counted, moving_square, two_threads, monkeypatch
+):
+    seen = []
+
+    def watched(function):
+        def call(*args, **kwargs):
+            seen.append(torch.get_num_threads())
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in ("Model", "start", "step"):
+        monkeypatch.setattr(tracking, name, watched(getattr(tracking, name)))
+    tracker = started(moving_square, **threads)
+    tracker.update(moving_square[0][1])
+    assert seen == [counted] * 3
+    assert torch.get_num_threads() == 2
+
+
+def test_the_callers_threads_come_back_after_an_error(moving_square, two_threads, monkeypatch):
+    tracker = started(moving_square)
+    monkeypatch.setattr(tracking, "step", lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tracker.update(moving_square[0][1])
+    assert torch.get_num_threads() == 2
+
+
+def test_boxes_do_not_depend_on_the_callers_threads(moving_square):
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        tracker = started(moving_square)
+        found.append([tracker.update(frame).tobytes() for frame in moving_square[0][1:12]])
+        torch.set_num_threads(1)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.0, True, "2"])
+def test_a_number_of_threads_that_is_none_is_refused(threads):
+    with pytest.raises(ConfigError, match="threads must be a whole number from 1 on, or None"):
+        RoamTracker(device="cpu", threads=threads)

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from conftest import NEEDS_BFLOAT16
 from PIL import Image
 
 from roam_tracker.core.config import load_preset
@@ -149,6 +150,7 @@ def test_folders_without_videos_or_with_missing_frames_are_named(tmp_path):
         find_videos(tmp_path)
 
 
+@NEEDS_BFLOAT16
 def test_mixed_precision_gives_nearly_the_same_features_and_is_no_no_op(videos, trunk):
     drawn = {}
     for precision in ("float32", "bfloat16"):

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sequence", type=Path, metavar="DIR", help="in OTB's layout (default: a made one, 320x240)")
     add("--frames", type=int, default=300, help="at most so many (default 300)")
     add("--warm-up", type=int, default=20, help="updates before the clock starts (default 20)")
-    add("--threads", type=int, default=0, help="of the processor; 0: as PyTorch likes (default)")
+    add("--threads", type=int, default=1, metavar="N", help="of PyTorch; 0: as PyTorch likes (default: 1)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--precision", help="of the backbone: auto, float32, bfloat16, float16 (default: the preset's)")
     add("--batch", type=int, nargs="+", default=[], metavar="B", help="also so many targets at once")
@@ -42,17 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
-    from roam_tracker.toolkits.registry import calm_threads, create
-
-    calm_threads()
     import torch
 
     from roam_tracker.bench import measure, measure_batch, measure_other, plain, random_weights
     from roam_tracker.core.config import load_preset
+    from roam_tracker.toolkits.registry import create
     from roam_tracker.tracker import RoamTracker
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
     images, boxes, decode_ms = sequence(args.sequence, args.frames)
     box = boxes[0]
     config = load_preset(args.preset)
@@ -60,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         config = replace(config, precision=args.precision)
     weights = random_weights(config) if args.random_weights else None
     try:
-        tracker = RoamTracker(config, args.device, weights=weights)
+        tracker = RoamTracker(config, args.device, weights=weights, threads=args.threads or None)
     except WeightsError as error:
         raise WeightsError(f"{error} To measure, made-up ones will do: --random-weights") from None
     found = [measure(tracker, images, box, warm_up=args.warm_up, name=args.preset)]
@@ -78,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         "size_px": list(images[0].shape[1::-1]),
         "device": device,
         "processor": _processor(),
-        "threads": torch.get_num_threads(),
+        "threads": tracker.threads or torch.get_num_threads(),
         "precision": str(tracker.model.precision).removeprefix("torch."),
         "versions": versions(),
     }

@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--box", metavar="X,Y,W,H", help="in the first frame, in px (default: draw it with the mouse)")
     add("--preset", default="default", help="a name or a TOML file (default: default)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add("--threads", type=int, default=1, metavar="N", help="of PyTorch; 0: as PyTorch likes (default: 1)")
     add("--start-frame", type=int, default=1, metavar="N", help="the first frame, counted from 1")
     add("--frames", type=int, default=0, metavar="N", help="at most so many frames (default: all)")
     add("--out", type=Path, metavar="DIR", help="write boxes.csv, boxes.txt and video.mp4 there")
@@ -23,9 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track, write what was asked for; exit status 0."""
-    from roam_tracker.toolkits.registry import calm_threads
-
-    calm_threads()
     from roam_tracker.frames import Frames
     from roam_tracker.tracker import RoamTracker
     from roam_tracker.video import Outputs, Printer, draw_box, follow, read_box
@@ -33,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     outputs = Outputs.chosen(args.out, args.csv, args.txt, args.video, args.response)
     box = None if args.box is None else read_box(args.box)
     frames = Frames(args.source, args.start_frame, args.frames)
-    tracker = RoamTracker(args.preset, args.device)
+    tracker = RoamTracker(args.preset, args.device, threads=args.threads or None)
     choose = draw_box if box is None else lambda image: box
     with Printer(rows=not outputs.files) as printer:
         track = follow(tracker, frames, choose, outputs, printer.row, printer.progress)

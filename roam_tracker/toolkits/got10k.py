@@ -15,7 +15,7 @@ from roam_tracker.errors import ImageError, RoamError, RunError
 from roam_tracker.images import to_rgb
 from roam_tracker.recording import Recorder
 from roam_tracker.toolkits.manifest import device_of
-from roam_tracker.toolkits.registry import Follower, create, deterministic, label, preset_of
+from roam_tracker.toolkits.registry import Follower, create, deterministic, label
 
 Array = NDArray[np.float64]
 _AHEAD = 4  # images decoded before they are needed
@@ -24,8 +24,7 @@ _AHEAD = 4  # images decoded before they are needed
 class RoamGot10k(Tracker):
     """A tracker of our registry as the toolkit wants it; made when the first frame is there.
 
-    threads: of PyTorch on a CPU; 0: as many as it likes. More or fewer move the last bits of a response
-             and, over a sequence, the boxes, so that results are compared at the same number.
+    threads: of PyTorch on a CPU, for ours; 0: as many as PyTorch has
     record:  whether what the updates do is kept; see `recording`
     beat:    called with the number of each frame before it is looked at
     """
@@ -35,7 +34,7 @@ class RoamGot10k(Tracker):
         tracker: str,
         device: str = "auto",
         *,
-        threads: int = 0,
+        threads: int = 1,
         record: bool = False,
         beat: Callable[[int], None] = lambda frame: None,
     ) -> None:
@@ -52,16 +51,12 @@ class RoamGot10k(Tracker):
     def prepare(self) -> Follower:
         """The tracker itself, made at the first call."""
         if self.follower is None:
-            self.follower = create(self.tracker, self.device)
-            if self.threads and preset_of(self.tracker) is not None:
-                import torch
-
-                torch.set_num_threads(self.threads)
+            self.follower = create(self.tracker, self.device, self.threads)
         return self.follower
 
     def made(self) -> dict[str, Any]:
         """Device and threads, for a manifest; a tracker without PyTorch has no device of its own."""
-        return device_of(self.prepare(), self.threads)
+        return device_of(self.prepare())
 
     def recording(self) -> str | None:
         """The last sequence's recording as text; None where nothing was recorded."""

@@ -112,16 +112,18 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def device_of(follower: Any, threads: int = 0) -> dict[str, Any]:
+def device_of(follower: Any) -> dict[str, Any]:
     """Device, threads and precision of a tracker, for `add`; one without PyTorch has no device of its own."""
-    device = getattr(getattr(follower, "tracker", follower), "device", None)
+    tracker = getattr(follower, "tracker", follower)
+    device = getattr(tracker, "device", None)
     if device is None or isinstance(device, str):
-        return {"device": device or "cpu", "threads": threads or 1}
+        return {"device": device or "cpu", "threads": 1}
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    made = {"device": f"{device} {name}".strip(), "threads": torch.get_num_threads()}
-    model = getattr(getattr(follower, "tracker", follower), "model", None)
+    threads = getattr(tracker, "threads", None) or torch.get_num_threads()
+    made = {"device": f"{device} {name}".strip(), "threads": threads}
+    model = getattr(tracker, "model", None)
     precision = getattr(model, "precision", None)
     return made if precision is None else made | {"precision": str(precision).removeprefix("torch.")}
 

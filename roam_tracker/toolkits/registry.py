@@ -129,22 +129,11 @@ def _read_truth(path: Path, folder: Path) -> Truth:
     return dict(zip(images, rows, strict=True))
 
 
-def calm_threads() -> None:
-    """Let OpenMP threads that wait for each other sleep early; before torch is loaded, which reads it.
-
-    By default they wait in a loop and so take a busy machine's cores from the tracker. Two threads on two
-    cores, frames a second beside other jobs and alone: 1 as torch sets it, 3 and 70 with loops of 100,000,
-    18 and 70 with these, 31 and 47 with loops of 1,000.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-
-
-def _roam(preset: str) -> Callable[[str], Follower]:
-    def make(device: str) -> Follower:
-        calm_threads()
+def _roam(preset: str) -> Callable[..., Follower]:
+    def make(device: str, threads: int) -> Follower:
         from roam_tracker.tracker import RoamTracker  # torch only for who needs it
 
-        tracker = RoamTracker(preset=preset, device=device)
+        tracker = RoamTracker(preset=preset, device=device, threads=threads or None)
         return OracleTracker(tracker) if tracker.config.oracle else tracker
 
     return make
@@ -164,7 +153,7 @@ _VARIANTS = {
     "MetaTracker": "metatracker",
 }
 
-TRACKERS: dict[str, Callable[[str], Follower]] = {
+TRACKERS: dict[str, Callable[..., Follower]] = {
     "ROAM": _roam("default"),
     "Static": lambda device: StaticTracker(),
     **{name: _roam(preset) for name, preset in _VARIANTS.items()},
@@ -202,10 +191,11 @@ def label(tracker: str) -> str:
     return Path(tracker).stem
 
 
-def create(tracker: str, device: str = "auto") -> Follower:
+def create(tracker: str, device: str = "auto", threads: int = 1) -> Follower:
     """A fresh tracker by its benchmark name, ROAM with the settings of a file (.toml), or `module:Class`.
 
-    device: "auto", "cpu", "cuda", "cuda:1", ...; a class of others is told if its constructor has `device`
+    device:  "auto", "cpu", "cuda", "cuda:1", ...; a class of others is told if its constructor has `device`
+    threads: of PyTorch on a CPU, for ours; 0: as many as PyTorch has
     """
     if ":" in tracker:
         made = _foreign(tracker)
@@ -213,7 +203,7 @@ def create(tracker: str, device: str = "auto") -> Follower:
         follower: Follower = made(device=device) if takes_device else made()
         return follower
     make = _roam(tracker) if tracker.endswith(".toml") else TRACKERS[check_name(tracker)]
-    return make(device)
+    return make(device) if preset_of(tracker) is None else make(device, threads)
 
 
 def deterministic(tracker: str) -> bool:

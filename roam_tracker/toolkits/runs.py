@@ -88,7 +88,7 @@ class Worker:
     """
 
     device: str = "auto"
-    threads: int = 0
+    threads: int = 1
     beat: Callable[[int], None] = field(default=lambda frame: None)
     visualize: bool = False
     _made: tuple[str, Tracker] | None = None

@@ -41,10 +41,9 @@ class Together:
         alone = Here(Worker(self.device, self.threads))
         for tracker, group in groupby(jobs, key=lambda job: job.tracker):
             ours = list(group)
-            follower = create(tracker, self.device) if preset_of(tracker) is not None else None
+            ours_to_batch = preset_of(tracker) is not None
+            follower = create(tracker, self.device, self.threads) if ours_to_batch else None
             if isinstance(follower, RoamTracker) and refusal(follower.config) is None:
-                if self.threads:
-                    torch.set_num_threads(self.threads)
                 yield from self._follow(follower, [job for job in ours if not _single(job)])
                 ours = [job for job in ours if _single(job)]
             yield from alone.run(ours)
@@ -54,7 +53,7 @@ class Together:
         if slots == 0:
             return
         batch = Batch(tracker.model, slots)
-        made = device_of(tracker, self.threads) | {"batch": self.batch}
+        made = device_of(tracker) | {"batch": self.batch}
         running: list[_Sequence | None] = [None] * slots
         tick, every = 0, tracker.config.update.every_frames
         with ThreadPoolExecutor(self.decoders) as decoders:
@@ -64,7 +63,8 @@ class Together:
                     for slot in range(slots):
                         while waiting and running[slot] is None:
                             begun = _Sequence(waiting.popleft(), decoders)
-                            failure = begun.begin(batch, slot)
+                            with tracker.own_threads():
+                                failure = begun.begin(batch, slot)
                             if failure is None and not begun.done:
                                 running[slot] = begun
                             else:
@@ -83,7 +83,8 @@ class Together:
                 if there == 0:
                     continue
                 began = time.perf_counter()
-                rows = batch.step(frames).numpy()
+                with tracker.own_threads():
+                    rows = batch.step(frames).numpy()
                 seconds = (time.perf_counter() - began) / there
                 for slot, sequence in enumerate(running):
                     if sequence is not None:
