@@ -62,6 +62,46 @@ def test_targets_followed_at_once_are_those_followed_one_by_one(scenes, preset):
         torch.testing.assert_close(now.theta, state.theta, atol=1e-3, rtol=1e-2)
 
 
+ALL_OF_IT = {
+    "model": {"window": True},
+    "update": {
+        "first_scales": (1.0, 0.85),
+        "first_rotations": (-20.0, 20.0),
+        "samples": 6,
+        "memory_frames": 6,
+        "memory_stride": 2,
+        "decay": 0.05,
+        "first_share": 0.2,
+        "ambiguity": 0.9,
+    },
+    "box": {"filter_share": 0.5},
+}
+
+
+def with_settings(changes):
+    parts = {part: dataclasses.replace(getattr(CONFIG, part), **values) for part, values in changes.items()}
+    return dataclasses.replace(CONFIG, **parts)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [ALL_OF_IT, {"box": {"filter_share": 1.0}}, {"update": {"decay": 0.1}}],
+    ids=["all", "filter", "decay"],
+)
+def test_targets_with_further_settings_are_followed_at_once_as_one_by_one(scenes, changes):
+    config = with_settings(changes)
+    model = Model(config, load_weights(config.weights), CPU)
+    batch = Batch(model, 3)
+    for slot, (frames, box) in enumerate(scenes):
+        batch.start(slot, frames[0], box)
+    together = torch.stack([batch.step([frames[k] for frames, _ in scenes]) for k in range(1, 24)], dim=1)
+    for slot, (frames, box) in enumerate(scenes):
+        alone, state = one_by_one(model, frames, box)
+        np.testing.assert_allclose(together[slot], alone, atol=2e-2, err_msg=f"slot {slot}")
+        now = batch.state(slot)
+        assert [sample.frame for sample in now.memory] == [sample.frame for sample in state.memory]
+
+
 def test_frames_on_a_canvas_are_followed_as_those_that_stay_where_they_are(scenes):
     model, rows = model_of(), []
     for canvas in (False, True):

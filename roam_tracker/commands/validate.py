@@ -32,9 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track, and print a table."""
-    from roam_tracker.toolkits.registry import calm_threads
-
-    calm_threads()
     import pandas as pd
 
     from roam_tracker.report.variants import score_track, summarise_variants, target_lines, variant_lines

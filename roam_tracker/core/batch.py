@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import backbone, fourier, response, search, tracking
+from roam_tracker.core import fourier, response, scale, search, tracking
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.fourier import Prepared, Spectra
 from roam_tracker.core.graphs import numbers
@@ -32,12 +32,6 @@ def refusal(config: TrackerConfig) -> str | None:
         "box.pyramid": config.box.pyramid != "after",
         "box.estimate": config.box.estimate != "best",
         "box.reliable_ratio": config.box.reliable_ratio > 0,
-        "update.first_share": config.update.first_share > 0,
-        "update.decay": config.update.decay > 0,
-        "update.memory_stride": config.update.memory_stride > 1,
-        "update.ambiguity": config.update.ambiguity < 1,
-        "box.filter_share": config.box.filter_share > 0,
-        "model.window": config.model.window,
         "optimizer.normalise_inputs": config.optimizer.normalise_inputs,
     }
     return next((name for name, holds in reasons.items() if holds), None)
@@ -114,27 +108,42 @@ class Batch:
         cells = torch.arange(model.map_size, device=model.device) - (model.map_size - 1) / 2
         px = model.patch_px / model.spec.stride  # cells of a patch
         one = torch.exp(-0.5 * (cells / (config.box.motion_sigma * px / config.search.roi_scale)) ** 2)
-        peak = _peaks(maps * (one[:, None] * one[None, :]), config.box.subcell)
+        masked = maps * (one[:, None] * one[None, :])
+        peak = _peaks(masked, config.box.subcell)
         found = centre + (peak - (model.map_size - 1) / 2) * (side / px)[:, None]
 
-        scales = [1.0, *sorted(scale for scale in config.box.scales if scale != 1)]
-        steps = numbers(scales, side)
-        share = model.pyramid_px / model.patch_px
-        crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
-        best = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3)).argmax(1)
-        grown = size * (1 + config.box.size_weight * (steps[best] - 1))[:, None]
+        grown, blend = size, config.box.filter_share
+        if blend < 1:
+            steps = numbers([1.0, *sorted(scale for scale in config.box.scales if scale != 1)], side)
+            share = model.pyramid_px / model.patch_px
+            crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
+            best = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3)).argmax(1)
+            grown = size * (1 + config.box.size_weight * (steps[best] - 1))[:, None]
+        if blend > 0:
+            answer = scale.best_factor(self._scale(), self._columns(found, size), config.box)
+            grown = grown ** (1 - blend) * (size * answer[:, None]) ** blend
 
         limits = t["extents"].to(size.dtype)  # width, height of the frames
         found = found.clamp_min(0).minimum(limits)
         grown = grown.clamp_min(config.box.min_side_px).minimum(limits)
+        t["tracked"] += 1
         keep = score >= config.update.miss_ratio * t["first_peak"]
+        keep &= t["tracked"] % config.update.memory_stride == 0
+        to_cells = (px / side)[:, None]
+        if config.update.ambiguity < 1:
+            keep &= _second_peaks(maps, masked, size * to_cells) <= config.update.ambiguity
         memory = config.update.memory_frames
         slots, place = self.slots.numbers, torch.where(keep, t["kept"] % memory, memory)
-        to_cells = (px / side)[:, None]
-        t["features"][slots, place] = features[:, 0]
+        t["sample_features"][slots, place] = features[:, 0]
         t["sample_centres"][slots, place] = ((model.map_size - 1) / 2 + (found - centre) * to_cells).float()
         t["sample_sizes"][slots, place] = (grown * to_cells).float()
+        t["sample_frames"][slots, place] = t["tracked"]
         t["kept"] += keep
+        if blend > 0:
+            known, trusted = self._scale(), score >= config.box.filter_reliable * t["first_peak"]
+            after = scale.learn(known, self._columns(found, grown), config.box)
+            t["scale_top"].copy_(torch.where(trusted[:, None, None], after.top, known.top))
+            t["scale_energy"].copy_(torch.where(trusted[:, None], after.energy, known.energy))
         t["seen"].copy_(torch.cat([found - grown / 2, grown, score[:, None].to(size.dtype)], dim=1))
         t["centre"].copy_(found)
         t["size"].copy_(grown)
@@ -153,16 +162,45 @@ class Batch:
             first = torch.round(newest * (index / (config.steps - 1))).long() if config.steps > 1 else newest
             chosen = first[:, None] + torch.arange(config.samples, device=length.device)
             valid = chosen < length[:, None]
-            places = (t["kept"] - length)[:, None] + chosen
-            self._learn(places % config.memory_frames, valid / valid.sum(1, keepdim=True).clamp_min(1), turn)
+            places = ((t["kept"] - length)[:, None] + chosen) % config.memory_frames
+            ages = t["tracked"][:, None] - t["sample_frames"][self.slots.numbers[:, None], places]
+            self._learn(places, self._shares(ages, valid), turn)
         self.slots.prepare()
 
+    def _shares(self, ages: Tensor, valid: Tensor) -> Tensor:
+        """`memory.shares` of F first samples and n others (B, F + n), those that are not `valid` 0."""
+        t, config = self.slots.tensors, self.model.config.update
+        fresh = torch.where(valid, (1 - config.decay) ** ages, 0.0)
+        fresh = fresh / fresh.sum(1, keepdim=True).clamp_min(1e-12)
+        firsts = t["first_sizes"].shape[1]
+        if firsts == 0:
+            return fresh
+        first = torch.full_like(fresh[:, :1], config.first_share)
+        if config.decay > 0:
+            first = torch.maximum(first, (1 - config.decay) ** t["tracked"][:, None])
+        return torch.cat([(first / firsts).expand(-1, firsts), (1 - first) * fresh], dim=1)
+
+    def _scale(self) -> scale.ScaleFilter:
+        return scale.ScaleFilter(self.slots.tensors["scale_top"], self.slots.tensors["scale_energy"])
+
+    def _columns(self, centres: Tensor, sizes: Tensor) -> Tensor:
+        """`scale.columns` (B, D, n) of targets with those centres and sizes (B, 2) in px."""
+        factors = numbers(scale.factors(self.model.config.box), sizes)
+        return scale.columns_of(
+            self._patches(centres, sizes[:, None] * factors[:, None], scale.PATCH, alike=True)
+        )
+
     def _learn(self, places: Tensor, shares: Tensor, turn: Tensor) -> None:
-        """One guarded step of eq. (3) on samples at `places` (B, n), whose losses count by `shares`."""
+        """One guarded step of eq. (3) on first samples and those at `places` (B, n), weighted by `shares`."""
         t, config, slots = self.slots.tensors, self.model.config, self.slots.numbers[:, None]
-        centres, sizes = (t[name][slots, places].flatten(0, 1) for name in ("sample_centres", "sample_sizes"))
-        labels = response.gaussian_labels(centres, sizes, self.model.map_size, config.model.label_alpha)
-        seen, theta = self._seen(t["features"][slots, places]), t["theta"]
+        centres, sizes, features = (
+            torch.cat([t[f"first_{name}"], t[f"sample_{name}"][slots, places]], dim=1)
+            for name in ("centres", "sizes", "features")
+        )
+        labels = response.gaussian_labels(
+            centres.flatten(0, 1), sizes.flatten(0, 1), self.model.map_size, config.model.label_alpha
+        )
+        seen, theta = self._seen(features), t["theta"]
 
         def responses(theta: Tensor) -> Tensor:
             return self._respond(theta, seen).flatten(0, 1)
@@ -207,27 +245,31 @@ class Batch:
 
     def _features(self, centres: Tensor, sides: Tensor, patch_px: int) -> Tensor:
         """(B, n, K, M, M) of square regions: centres (B, 2), sides (B, n), in px."""
-        model, squares = self.model, sides[:, :, None].expand(-1, -1, 2)
+        patches = self._patches(centres, sides[:, :, None].expand(-1, -1, 2), patch_px)
+        flat = patches.flatten(0, 1).to(memory_format=torch.channels_last)
+        features: Tensor = self.model.seen_in(flat).unflatten(0, sides.shape)
+        return features
+
+    def _patches(self, centres: Tensor, sides: Tensor, size: int, *, alike: bool = False) -> Tensor:
+        """(B, n, 3, size, size) of regions: centres (B, 2), sides (B, n, 2), in px; see `search.crop`."""
+        spec = self.model.spec
         if self.slots.canvas:
             canvas, extents = self.slots.tensors["canvas"], self.slots.tensors["extents"]
-            patches = search.crop_by_products(canvas, extents, centres, squares, patch_px, model.spec)
-        else:
-            empty = torch.zeros(1, 1, 3, dtype=torch.uint8)
-            patches = torch.stack(
-                [
-                    search.crop(
-                        empty if frame is None else frame,
-                        centre.expand(len(side), 2),
-                        side,
-                        patch_px,
-                        model.spec,
-                    )
-                    for frame, centre, side in zip(self.pixels, centres, squares.float(), strict=True)
-                ]
-            )
-        flat = patches.flatten(0, 1).to(memory_format=torch.channels_last)
-        features: Tensor = backbone.extract(model.spec, model.backbone, flat).unflatten(0, sides.shape)
-        return features
+            return search.crop_by_products(canvas, extents, centres, sides, size, spec, alike=alike)
+        empty = torch.zeros(1, 1, 3, dtype=torch.uint8)
+        return torch.stack(
+            [
+                search.crop(
+                    empty if frame is None else frame,
+                    centre.expand(len(side), 2),
+                    side,
+                    size,
+                    spec,
+                    alike=alike,
+                )
+                for frame, centre, side in zip(self.pixels, centres, sides.float(), strict=True)
+            ]
+        )
 
     def _seen(self, features: Tensor) -> Tensor | Spectra:
         """`Model.transformed` of features (B, n, K, M, M)."""
@@ -270,6 +312,19 @@ class Batch:
         if self.slots.canvas:
             pinned = frame.pin_memory() if self.model.device.type == "cuda" else frame
             self.slots.tensors["canvas"][slot, :height, :width].copy_(pinned, non_blocking=True)
+
+
+def _second_peaks(maps: Tensor, masked: Tensor, sizes_cells: Tensor) -> Tensor:
+    """`locate.second_peak` (B,) of maps (B, M, M), the peaks chosen on those under the motion map."""
+    side = maps.shape[-1]
+    at = masked.flatten(1).argmax(1)
+    cells = torch.arange(side, device=maps.device)
+    across, down = torch.ceil(0.6 * sizes_cells)[:, :, None].unbind(1)
+    near_row, near_column = (
+        (cells - place[:, None]).abs() <= reach for place, reach in ((at // side, down), (at % side, across))
+    )
+    others = torch.where(near_row[:, :, None] & near_column[:, None, :], 0.0, maps).amax((1, 2))
+    return others / maps.flatten(1).gather(1, at[:, None])[:, 0].clamp_min(1e-6)
 
 
 def _peaks(maps: Tensor, subcell: bool) -> Tensor:

@@ -54,7 +54,7 @@ def filtered_size(model: Model, state: State, frame: Tensor, centre: Pair, size:
     config, (w, h) = model.config.box, state.size_px
     assert state.scale is not None
     seen = scale.columns(frame, centre, state.size_px, config, model.spec)
-    share, factor = config.filter_share, scale.best_factor(state.scale, seen, config)
+    share, factor = config.filter_share, float(scale.best_factor(state.scale, seen, config))
     blended = [a ** (1 - share) * (b * factor) ** share for a, b in zip(size, (w, h), strict=True)]
     return blended[0], blended[1]
 

@@ -18,7 +18,7 @@ from roam_tracker.core.backbone import BackboneSpec
 from roam_tracker.core.config import BoxConfig
 
 Pair = tuple[float, float]
-_PATCH = 24  # px, side of the patches, whatever the target's shape
+PATCH = 24  # px, side of the patches, whatever the target's shape
 _CELL = 4  # px, side of a cell of the histograms
 _BINS = 9  # of unsigned gradient directions, and twice as many of signed ones
 _RIDGE = 1e-2  # beside the spectra's energy, which is 1 for a patch of unit features
@@ -28,8 +28,8 @@ _RIDGE = 1e-2  # beside the spectra's energy, which is 1 for a patch of unit fea
 class ScaleFilter:
     """Numerator and denominator of the filter in the Fourier domain along the scales."""
 
-    top: Tensor  # (D, n/2 + 1) complex
-    energy: Tensor  # (n/2 + 1,)
+    top: Tensor  # (..., D, n/2 + 1) complex
+    energy: Tensor  # (..., n/2 + 1)
 
 
 def factors(config: BoxConfig) -> list[float]:
@@ -45,11 +45,17 @@ def columns(frame: Tensor, centre_px: Pair, size_px: Pair, config: BoxConfig, sp
     """
     sides = torch.tensor([(size_px[0] * f, size_px[1] * f) for f in factors(config)])
     centres = torch.tensor([centre_px], dtype=torch.float64).expand(len(sides), 2)
-    patches = search.crop(frame, centres, sides, _PATCH, spec, alike=True)
-    features = histograms(patches.mean(1)).flatten(1)
+    return columns_of(search.crop(frame, centres, sides, PATCH, spec, alike=True))
+
+
+def columns_of(patches: Tensor) -> Tensor:
+    """Features (..., D, n) of patches (..., n, 3, S, S) of the target at n scales."""
+    grey = patches.mean(-3)
+    features = histograms(grey.flatten(0, -3)).flatten(1)
     features = features / (features.norm(dim=1, keepdim=True) + 1e-6)
-    window = torch.hann_window(len(sides) + 2, periodic=False, device=features.device)[1:-1]
-    weighted: Tensor = features.t() * window
+    features = features.unflatten(0, grey.shape[:-2])
+    window = torch.hann_window(grey.shape[-3] + 2, periodic=False, device=features.device)[1:-1]
+    weighted: Tensor = features.mT * window
     return weighted
 
 
@@ -72,28 +78,29 @@ def histograms(grey: Tensor) -> Tensor:
 
 
 def learn(known: ScaleFilter | None, seen: Tensor, config: BoxConfig) -> ScaleFilter:
-    """The filter after it has also learned that the middle one of the columns (D, n) is right."""
-    count = seen.shape[1]
+    """The filter after it has also learned that the middle one of the columns (..., D, n) is right."""
+    count = seen.shape[-1]
     off = torch.arange(count, device=seen.device) - count // 2
     wanted = torch.exp(-0.5 * (off / config.filter_sigma) ** 2)
     spectra = torch.fft.rfft(seen)
     top = torch.fft.rfft(wanted) * spectra.conj()
-    energy = spectra.abs().square().sum(0)
+    energy = spectra.abs().square().sum(-2)
     if known is None:
         return ScaleFilter(top, energy)
     rate = config.filter_rate
     return ScaleFilter(known.top + rate * (top - known.top), known.energy + rate * (energy - known.energy))
 
 
-def best_factor(known: ScaleFilter, seen: Tensor, config: BoxConfig) -> float:
-    """The scale, over the believed one, at the top of the parabola through the highest answer."""
-    count = seen.shape[1]
-    answer = torch.fft.irfft((known.top * torch.fft.rfft(seen)).sum(0) / (known.energy + _RIDGE), count)
-    values = answer.tolist()
-    best = max(range(count), key=values.__getitem__)
-    place = float(best)
-    if 0 < best < count - 1:
-        before, top, after = values[best - 1 : best + 2]
-        curvature = before - 2 * top + after
-        place += 0.5 * (before - after) / curvature if curvature < 0 else 0.0
-    return float(config.filter_step ** (place - count // 2))
+def best_factor(known: ScaleFilter, seen: Tensor, config: BoxConfig) -> Tensor:
+    """The scale (...,), over the believed one, at the top of the parabola through the highest answer."""
+    count = seen.shape[-1]
+    answer = torch.fft.irfft((known.top * torch.fft.rfft(seen)).sum(-2) / (known.energy + _RIDGE), count)
+    best = answer.argmax(-1, keepdim=True)
+    middle = best.clamp(1, count - 2)
+    around = middle + torch.arange(-1, 2, device=seen.device)
+    before, top, after = answer.gather(-1, around).double().unbind(-1)
+    curvature = before - 2 * top + after
+    inside = (curvature < 0) & (middle == best)[..., 0]
+    shift = torch.where(inside, 0.5 * (before - after) / torch.where(inside, curvature, -1.0), 0.0)
+    factor: Tensor = torch.exp(math.log(config.filter_step) * (best[..., 0] + shift - count // 2))
+    return factor

@@ -130,7 +130,14 @@ def _averaged(window: Tensor, side: int) -> Tensor:
 
 
 def crop_by_products(
-    frames: Tensor, extents_px: Tensor, centres_px: Tensor, sides_px: Tensor, size: int, spec: BackboneSpec
+    frames: Tensor,
+    extents_px: Tensor,
+    centres_px: Tensor,
+    sides_px: Tensor,
+    size: int,
+    spec: BackboneSpec,
+    *,
+    alike: bool = False,
 ) -> Tensor:
     """What `crop` gives, for many frames at once and without a look at any value, as two matrix products.
 
@@ -140,9 +147,12 @@ def crop_by_products(
     frames:     (B, H, W, 3) uint8, RGB, each in the upper left corner of its canvas
     extents_px: (B, 2) int64, width and height of each frame
     centres_px: (B, 2) float64, sides_px: (B, n, 2) float64
+    alike:      average all regions of a frame as the smallest one
     returns:    (B, n, 3, size, size) float32
     """
     shrink = torch.floor(sides_px.amax(2) / size).clamp_min(1)  # (B, n)
+    if alike:
+        shrink = shrink.amin(1, keepdim=True).expand_as(shrink)
     columns, rows = (
         _weights(centres_px[:, None, k], sides_px[..., k], extents_px[:, None, k], shrink, size, length)
         for k, length in ((0, frames.shape[2]), (1, frames.shape[1]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, tracking
+from roam_tracker.core import fourier, scale, tracking
 from roam_tracker.core.graphs import Graphs
 from roam_tracker.core.model import Model
 from roam_tracker.core.optimizers import OptimizerState
@@ -49,8 +49,15 @@ class Slots:
         inside, kept = self._inside(start.shape), int(t["kept"][slot])
         centres, sizes = t["sample_centres"][slot].tolist(), t["sample_sizes"][slot].tolist()
         memory = self.model.config.update.memory_frames
+        frames = t["sample_frames"][slot].tolist()
         samples = (
-            Sample(t["features"][slot, k].clone(), tuple(centres[k]), tuple(sizes[k]), tuple(sizes[k]))
+            Sample(
+                t["sample_features"][slot, k].clone(),
+                tuple(centres[k]),
+                tuple(sizes[k]),
+                tuple(sizes[k]),
+                frame=frames[k],
+            )
             for k in (k % memory for k in range(max(0, kept - memory), kept))
         )
         layers = range(len(start.optimizer.hidden))
@@ -69,6 +76,9 @@ class Slots:
             theta=t["theta"][slot, inside],
             optimizer=optimizer,
             memory=tuple(samples),
+            scale=None
+            if start.scale is None
+            else scale.ScaleFilter(t["scale_top"][slot].clone(), t["scale_energy"][slot].clone()),
             rejected_steps=int(t["rejected"][slot]),
         )
         return tracking.prepared(self.model, now)
@@ -107,6 +117,7 @@ class Slots:
     def _blank(self, shape: ThetaShape, height: int, width: int) -> dict[str, Tensor]:
         model, slots, device = self.model, self.count, self.model.device
         config, count, places = model.config, shape.count, model.config.update.memory_frames + 1
+        firsts = len(model.views) if config.update.first_share > 0 else 0
         hidden = model.optimizer.init(
             torch.zeros(1), torch.zeros(1, dtype=torch.int64), torch.zeros(1)
         ).hidden
@@ -125,7 +136,12 @@ class Slots:
             "first_peak": zeros(),
             "kept": zeros(dtype=whole),
             "rejected": zeros(dtype=whole),
-            "features": zeros(places, model.spec.channels, model.map_size, model.map_size),
+            "tracked": zeros(dtype=whole),
+            "sample_features": zeros(places, model.spec.channels, model.map_size, model.map_size),
+            "sample_frames": zeros(places, dtype=whole),
+            "first_features": zeros(firsts, model.spec.channels, model.map_size, model.map_size),
+            "first_centres": zeros(firsts, 2),
+            "first_sizes": zeros(firsts, 2) + 1,
             "sample_centres": zeros(places, 2),
             "sample_sizes": zeros(places, 2) + 1,
             "theta": zeros(count),
@@ -136,6 +152,11 @@ class Slots:
         for k, part in enumerate(hidden):
             tensors[f"hidden{k}"] = torch.zeros(part.shape[1], slots, count, device=device)
             tensors[f"cell{k}"] = torch.zeros(part.shape[1], slots, count, device=device)
+        if config.box.filter_share > 0:
+            patches = torch.zeros(config.box.filter_scales, 3, scale.PATCH, scale.PATCH)
+            blank = scale.learn(None, scale.columns_of(patches), config.box)
+            tensors["scale_top"] = zeros(*blank.top.shape, dtype=blank.top.dtype)
+            tensors["scale_energy"] = zeros(*blank.energy.shape)
         if fourier.suits(shape):
             for name, side in (("search", model.map_size), ("pyramid", model.pyramid_map_size)):
                 values = fourier.prepare(torch.zeros(count), shape, side).values
@@ -160,10 +181,16 @@ class Slots:
         t["size"][slot] = torch.tensor(state.size_px, dtype=double)
         t["first_peak"][slot] = state.first_peak
         t["kept"][slot], t["rejected"][slot] = len(state.memory), state.rejected_steps
+        t["tracked"][slot] = state.frames
         for k, sample in enumerate(state.memory[-memory:]):
-            t["features"][slot, k] = sample.features
-            t["sample_centres"][slot, k] = torch.tensor(sample.centre_cells)
-            t["sample_sizes"][slot, k] = torch.tensor(sample.size_cells)
+            t["sample_frames"][slot, k] = sample.frame
+        for kind, those in (("sample", state.memory[-memory:]), ("first", state.first_samples)):
+            for k, sample in enumerate(those):
+                t[f"{kind}_features"][slot, k] = sample.features
+                t[f"{kind}_centres"][slot, k] = torch.tensor(sample.centre_cells)
+                t[f"{kind}_sizes"][slot, k] = torch.tensor(sample.size_cells)
+        if state.scale is not None:
+            t["scale_top"][slot], t["scale_energy"][slot] = state.scale.top, state.scale.energy
         t["inside"][slot] = inside
         for name, values in (("theta", state.theta), ("rates", state.optimizer.rates)):
             t[name][slot] = 0.0

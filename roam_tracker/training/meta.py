@@ -32,7 +32,7 @@ def meta_losses(
     """L(1) .. L(T) of eq. (7) for one clip, one theta of its own.
 
     futures:    delta of each of the T meta losses, in [0, tau)
-    steps:      recurrent steps an update; the first-frame step is always one
+    steps:      recurrent steps per update; those on the first frame are the preset's
     own_labels: update samples are labelled where the responses to them peak, and kept or not, as in
                 tracking; otherwise they have the clip's noisy true labels. No gradient goes that way
     observe:    called with the optimizer's state after each recurrent step
@@ -42,7 +42,7 @@ def meta_losses(
     The guard of the preset is at work as in tracking, its factor a constant: without it some clips
     diverge, and what they would teach is lost.
 
-    Gradient flow (section 3.2): the first step keeps its second derivative; in later steps the
+    Gradient flow (section 3.2): steps on the first frame keep their second derivative; in later steps the
     gradient g and the inputs I are constants, theta and the hidden states carry the graph on.
     """
     tau, model, start = config.update.every_frames, config.model, clip.first
@@ -69,9 +69,14 @@ def meta_losses(
         return chosen_of(seen, samples), labels, model.loss, boxes, counts
 
     first_batch = batch(list(range(start)), clip.centres_cells, clip.sizes_cells)
-    first_loss = response.update_loss(begin.theta, shape, *first_batch)
-    (gradient,) = torch.autograd.grad(first_loss, begin.theta, create_graph=True)
-    theta = begin.theta - begin.rates * gradient
+    theta = begin.theta
+    for _ in range(config.update.first_steps):
+        first_loss = response.update_loss(theta, shape, *first_batch)
+        (gradient,) = torch.autograd.grad(first_loss, theta, create_graph=True)
+        moved = theta - begin.rates * gradient
+        guarded = config.update.first_steps > 1  # a single step is as long as lambda(0) says
+        share = guarded_share(config, shape, theta, moved, first_loss, first_batch) if guarded else 1.0
+        theta = theta + share * (moved - theta) if guarded else moved
     optimizer = make_optimizer(config.optimizer)
     state = optimizer.init(begin.rates, shape.groups(theta.device), begin.constant)
     labels = _OwnLabels(
