@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FILES := setup.cfg pyproject.toml constraints.txt build_backend/backend.py
 
-.PHONY: demo test check docs release-check clean
+.PHONY: demo test check docs release-check latest lowest clean
 
 demo: .venv/installed
 	$(BIN)/roam demo --out demo
@@ -22,6 +22,10 @@ docs: .venv/installed-docs
 # wheel and sdist, installed into empty environments outside the checkout, and what a user does first
 release-check: .venv/installed-test
 	$(BIN)/python build_backend/release_check.py
+
+# the wheel with the newest and with the lowest versions that setup.cfg admits, and both toolkits
+latest lowest: .venv/installed-test
+	$(BIN)/python build_backend/release_check.py --versions $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
