@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 FILES := setup.cfg pyproject.toml constraints.txt build_backend/backend.py
 
-.PHONY: demo test check docs release-check latest lowest clean
+.PHONY: demo test quick check docs release-check latest lowest clean
 
 demo: .venv/installed
 	$(BIN)/roam demo --out demo
 
 test: .venv/installed-test check
 	$(BIN)/python -m pytest
+
+# what is not marked as slow, under a minute
+quick: .venv/installed-test check
+	$(BIN)/python -m pytest -m "not slow"
 
 check: .venv/installed-test
 	$(BIN)/ruff check .

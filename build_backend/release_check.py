@@ -125,7 +125,8 @@ class User:
 
     def run(self, command: str, *words: str, status: int | tuple[int, ...] = 0) -> str:
         """Run a program of the environment; what it printed."""
-        shown = " ".join([command, *words]) if len(words) < 6 else f"{command} {words[0]}"
+        told = [word.rpartition("/")[2] for word in words if "\n" not in word]
+        shown = " ".join([command, *told])[:70]
         return run(f"{self.kind}: {shown}", [str(self.venv / "bin" / command), *words], self.folder, status)
 
     def pip(self, *words: str) -> None:
@@ -199,9 +200,9 @@ def sample(user: User) -> None:
 def try_toolkits(user: User) -> None:
     """Each toolkit on one sequence, and a report of both."""
     try_vot(user, "vot", "short")
-    got10k = ["--tracker", "ROAM", "--dataset", "OTB2015", "--root", "made/OTB", "--sequences", "motion"]
+    got10k = ["--tracker", "ROAM", "--dataset", "folder", "--root", "made/OTB", "--sequences", "motion"]
     user.run("python", "-m", "got10k.experiments", *got10k)
-    benchmarks = ["--benchmark", "OTB2015", "--results", "results", "--annotations", "made/OTB"]
+    benchmarks = ["--benchmark", "OTB", "--results", "results", "--annotations", "made/OTB"]
     benchmarks += ["--benchmark", "VOT2017", "--results", "vot", "--annotations", "vot/sequences"]
     user.run("roam", "report", *benchmarks, "--out", "report")
     page = (user.folder / "report/index.html").read_text(encoding="utf-8")
@@ -219,7 +220,7 @@ def try_vot(user: User, workspace: str, config: str) -> None:
     expect("Evaluation concluded successfuly" in told, f"vot evaluate: {told[-500:]}")
     user.run("roam", "workspace", "check", workspace)
     user.run("vot", "analysis", "ROAM", "--workspace", workspace, "--name", "mine")
-    numbers = (user.folder / workspace / "analysis/mine/results.json").read_text(encoding="utf-8")
+    numbers = (user.folder / workspace / "analysis/mine.json").read_text(encoding="utf-8")
     expect("ROAM" in numbers, "vot analysis wrote no numbers of ROAM")
 
 

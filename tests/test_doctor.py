@@ -24,6 +24,7 @@ from roam_tracker.toolkits.layouts import write_sample
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_this_installation_is_fit(capsys, tmp_path):
     layouts.otb(tmp_path / "otb")
     status = main(["doctor", "--json", "--device", "cpu", "--root", str(tmp_path / "otb")])

@@ -15,6 +15,8 @@ from roam_tracker.toolkits import remedies
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.workspace import init_workspace
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 EXPERIMENTS = ("baseline", "realtime", "unsupervised")
 

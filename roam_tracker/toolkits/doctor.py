@@ -87,7 +87,7 @@ def examine(roots: Sequence[str] = (), device: str = "auto") -> Iterator[Finding
         folder = Path(name)
         # these two load while the others are looked at
         with (
-            _running("import vot.utilities.cli", folder) as toolkit,
+            _running("import vot.utilities.cli, vot.workspace, vot.report", folder) as toolkit,
             _tracker(device, folder) as tracker,
         ):
             checks: list[tuple[str, Callable[[], Finding]]] = [
