@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 FILES := setup.cfg pyproject.toml constraints.txt build_backend/backend.py
 
-.PHONY: demo test check docs release-check clean
+.PHONY: demo test quick check docs release-check latest lowest clean
 
 demo: .venv/installed
 	$(BIN)/roam demo --out demo
 
 test: .venv/installed-test check
 	$(BIN)/python -m pytest
+
+# what is not marked as slow, under a minute
+quick: .venv/installed-test check
+	$(BIN)/python -m pytest -m "not slow"
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
@@ -22,6 +26,10 @@ docs: .venv/installed-docs
 # wheel and sdist, installed into empty environments outside the checkout, and what a user does first
 release-check: .venv/installed-test
 	$(BIN)/python build_backend/release_check.py
+
+# the wheel with the newest and with the lowest versions that setup.cfg admits, and both toolkits
+latest lowest: .venv/installed-test
+	$(BIN)/python build_backend/release_check.py --versions $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'

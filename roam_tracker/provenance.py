@@ -10,7 +10,7 @@ from pathlib import Path
 
 from roam_tracker.version import __version__
 
-LIBRARIES = ("torch", "numpy", "pillow", "got10k", "vot-toolkit")
+LIBRARIES = ("torch", "numpy", "pillow", "got10k", "vot-toolkit", "vot-trax", "attributee")
 
 
 def commit() -> str:

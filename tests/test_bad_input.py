@@ -15,6 +15,8 @@ from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ImageError, RoamError, RunError, WeightsError
 
+pytestmark = pytest.mark.slow
+
 DEFAULT = load_preset("default")
 GUARDLESS = dataclasses.replace(
     DEFAULT, update=dataclasses.replace(DEFAULT.update, guard_halvings=0, miss_ratio=0.0)

@@ -25,6 +25,8 @@ from roam_tracker.toolkits.registry import StaticTracker
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.weights.backbones import random_backbone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tracker():

@@ -52,6 +52,7 @@ def torchvision_layers(convolutions):
     return nn.Sequential(*layers[: end + 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "convolutions"), [("vgg16", 12), ("vgg16-conv4_3", 10)])
 @torch.no_grad()
 def test_vgg16_equals_torchs_own_layers_in_a_row(name, convolutions):
@@ -166,6 +167,7 @@ def test_real_weights_find_stronger_features_in_edges_than_in_a_grey_patch():
     assert strong.square().mean() > 4 * weak.square().mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lite0", "vgg16"])
 @torch.no_grad()
 def test_packed_weights_give_the_same_features(name):

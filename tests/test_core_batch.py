@@ -16,6 +16,8 @@ from roam_tracker.errors import ConfigError
 from roam_tracker.sample import render
 from roam_tracker.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 CONFIG = dataclasses.replace(load_preset("default"), precision="float32")
 

@@ -11,6 +11,8 @@ from roam_tracker.errors import WeightsError
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 CONFIG = load_preset("default")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from roam_tracker.commands import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):

@@ -14,6 +14,8 @@ from roam_tracker.files import write_atomic
 from roam_tracker.toolkits.experiments import main
 from roam_tracker.toolkits.layouts import write_sample
 
+pytestmark = pytest.mark.slow
+
 PAGE = resource.getpagesize()
 
 

@@ -27,6 +27,8 @@ from roam_tracker.toolkits.manifest import Manifest
 from roam_tracker.toolkits.settings import RunSettings, read_settings
 from roam_tracker.toolkits.workspace import init_workspace
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

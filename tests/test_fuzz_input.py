@@ -16,6 +16,8 @@ from roam_tracker.errors import BoxError, ImageError
 from roam_tracker.images import to_rgb
 from roam_tracker.tracker import to_box
 
+pytestmark = pytest.mark.slow
+
 MODES = ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "LA", "PA", "RGBX", "RGBa",
          "La", "I;16", "I;16L", "I;16B"]  # fmt: skip
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(10**30), 10**30)

@@ -19,6 +19,8 @@ from roam_tracker.errors import InputError, RunError, WeightsError
 from roam_tracker.weights import load_weights
 from roam_tracker.weights.backbones import load_backbone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -11,6 +11,8 @@ from roam_tracker.commands import COMMANDS, main
 from roam_tracker.errors import RunError
 from roam_tracker.files import nearest, write_atomic
 
+pytestmark = pytest.mark.slow
+
 BLOCKED_IMPORT = """
 import sys
 class Blocked:

@@ -11,6 +11,8 @@ import pytest
 
 from roam_tracker.version import __version__
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DATA = ("presets/*.toml", "weights/*.safetensors", "weights/SHA256SUMS", "weights/*.csv", "weights/LICENSE*")
 DATA += ("report/*.csv", "report/page.*")

@@ -175,6 +175,7 @@ def test_scores_by_attribute_are_means_over_its_sequences_with_their_number(tmp_
     assert rows.loc[("SV", "ROAM"), "auc"] == pytest.approx(scores["ROAM"][["s0", "s1"]].mean())
 
 
+@pytest.mark.slow
 def test_the_command_writes_comparison_attributes_paper_markdown_and_coloured_latex(tmp_path, capsys):
     made(tmp_path)
     (tmp_path / "a.csv").write_text("sequence,IV\ns0,1\ns1,1\n")

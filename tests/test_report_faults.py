@@ -11,6 +11,8 @@ import pytest
 
 from roam_tracker.commands import main
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 12
 TRUTH = np.array([[10.0 + i, 20, 30, 40] for i in range(FRAMES)])
 LAYOUTS = {

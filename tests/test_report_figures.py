@@ -17,6 +17,8 @@ from roam_tracker.report import FIGURES, Line, evaluate, load, plot_setting, to_
 from roam_tracker.report.seeds import merge_seeds
 from roam_tracker.sweep import read_sweep
 
+pytestmark = pytest.mark.slow
+
 
 def auc(shift):
     """Second method: mean over 21 thresholds, the first frame being the truth."""

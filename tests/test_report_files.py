@@ -11,6 +11,8 @@ from roam_tracker.errors import ConfigError, DataError, ResultError
 from roam_tracker.report import describe, evaluate, load
 from roam_tracker.report.benchmarks import BENCHMARKS
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 20
 
 

@@ -13,6 +13,8 @@ from roam_tracker.errors import DataError, ImageError
 from roam_tracker.report import evaluate, film_strip, find_films, load
 from roam_tracker.report.page_data import NOT_COUNTED, encode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def otb(tmp_path):

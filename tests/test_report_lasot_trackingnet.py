@@ -13,6 +13,8 @@ from roam_tracker.report.metrics_trackingnet import (
     trackingnet_score,
 )
 
+pytestmark = pytest.mark.slow
+
 NAN = float("nan")
 
 

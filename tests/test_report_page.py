@@ -13,6 +13,8 @@ from roam_tracker.commands import main
 from roam_tracker.report import BENCHMARKS, Curve, Evaluation, Metric, build_page, evaluate, load
 from roam_tracker.report.paper import printed_cells
 
+pytestmark = pytest.mark.slow
+
 SEQUENCES = ("Basketball", "Biker", "Bird1", "Bird2", "Bolt", "Boy")
 TRACKERS = {"Best": 0.5, "Middle": 2, "Worst": 7}  # how many pixels beside the truth
 ODD = "<i>A&B"  # a legal folder's name

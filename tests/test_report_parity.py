@@ -12,6 +12,8 @@ from roam_tracker.report.metrics_lasot import lasot_curves
 from roam_tracker.report.metrics_trackingnet import trackingnet_curves, trackingnet_score
 from roam_tracker.report.readers import BoxRun, BoxTruth
 
+pytestmark = pytest.mark.slow
+
 BLOCKS, SETS = range(10), 100
 SIZE = (64, 48)
 

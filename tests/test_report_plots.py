@@ -157,6 +157,7 @@ ATTRIBUTES = pd.DataFrame(
 )
 
 
+@pytest.mark.slow
 def test_scores_by_attribute_are_a_plot_and_a_table_of_the_report(tmp_path):
     for tracker, shift in (("Good", 1), ("Poor", 6)):
         write_results(tmp_path, tracker, shift)

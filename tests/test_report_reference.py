@@ -11,6 +11,8 @@ from roam_tracker.report import evaluate, load, tracker_styles
 from roam_tracker.report.plots import plot_success
 from roam_tracker.report.scores import Curve
 
+pytestmark = pytest.mark.slow
+
 SHARED = Path(__file__).parents[2] / "shared"
 needs_data = pytest.mark.skipif(
     not (SHARED / "results" / "OTB100").is_dir(), reason="the reference data beside the checkout are absent"

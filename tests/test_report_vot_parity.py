@@ -16,6 +16,8 @@ import yaml
 from roam_tracker.commands import main
 from roam_tracker.report import evaluate, load
 
+pytestmark = pytest.mark.slow
+
 SIZE, LENGTHS = (120, 90), {"alpha": 45, "beta": 60, "gamma": 33}
 PROGRAM = Path(sys.executable).with_name("vot")
 STACK = {

@@ -11,6 +11,8 @@ import pytest
 from roam_tracker.toolkits.experiments import main
 from roam_tracker.toolkits.layouts import write_sample
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 LAYOUTS = {"OTB": "folder", "GOT-10k": "GOT-10k"}
 

@@ -11,6 +11,8 @@ from roam_tracker.core.geometry import overlap
 from roam_tracker.sample import KINDS, make_sequence, render, true_boxes
 from roam_tracker.toolkits.layouts import sample_names, write_sample
 
+pytestmark = pytest.mark.slow
+
 TINY = (96, 72)
 
 

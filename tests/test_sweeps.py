@@ -19,6 +19,8 @@ from roam_tracker.toolkits.manifest import Manifest
 from roam_tracker.toolkits.registry import TRACKERS
 from roam_tracker.weights import read_weights
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 STEPS = """
 dataset = "folder"

@@ -16,6 +16,8 @@ from roam_tracker.toolkits.archives import write_archive
 from roam_tracker.toolkits.datasets import open_dataset
 from roam_tracker.toolkits.experiments import main
 
+pytestmark = pytest.mark.slow
+
 LAYOUTS = {
     "OTB2013": (otb, "OTB2013"),
     "OTB50": (lambda root: otb(root, ("Basketball", "Woman")), "OTB50"),

@@ -23,6 +23,8 @@ from roam_tracker.toolkits.got10k import RoamGot10k, read_ahead
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.onepass import FilePerSequence, table
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 
 

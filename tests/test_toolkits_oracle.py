@@ -20,6 +20,8 @@ from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.registry import OracleTracker, find_truth
 from roam_tracker.tracker import RoamTracker
 
+pytestmark = pytest.mark.slow
+
 FRAMES, SIZE = 7, (96, 72)
 BOXES = make_sequence("motion", FRAMES, 0, SIZE)[1]
 LAYOUTS = {"OTB": "OTB/motion/img", "GOT-10k": "GOT-10k/val/motion", "VOT": "VOT/motion/color"}

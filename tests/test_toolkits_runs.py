@@ -20,6 +20,8 @@ from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.registry import deterministic, label
 from roam_tracker.toolkits.settings import RunSettings, dataset_names, read_settings
 
+pytestmark = pytest.mark.slow
+
 FRAMES, SEQUENCES = 12, 4
 
 

@@ -15,6 +15,8 @@ from roam_tracker.toolkits.runs import Failure, Here, Job, Worker
 from roam_tracker.toolkits.settings import RunSettings
 from roam_tracker.toolkits.together import Together
 
+pytestmark = pytest.mark.slow
+
 CLOSE_PX = 0.02
 
 

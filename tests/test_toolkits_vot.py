@@ -11,6 +11,8 @@ import pytest
 
 from roam_tracker.toolkits.layouts import write_sample
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 # defines trackers by what they do in an update; `self.n` counts the updates

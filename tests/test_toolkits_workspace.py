@@ -11,8 +11,11 @@ import pytest
 
 from roam_tracker.commands import main
 from roam_tracker.errors import ConfigError
+from roam_tracker.toolkits import remedies
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.workspace import init_workspace
+
+pytestmark = pytest.mark.slow
 
 FRAMES = 8
 EXPERIMENTS = ("baseline", "realtime", "unsupervised")
@@ -55,6 +58,18 @@ def evaluated(sample, tmp_path_factory):
 def workspace(evaluated, tmp_path):
     shutil.copytree(evaluated[0], tmp_path / "w", symlinks=True)
     return tmp_path / "w"
+
+
+def test_a_toolkit_that_cannot_run_the_experiments_is_named_when_a_workspace_is_made(
+    sequences, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(remedies, "installed", lambda distribution: "0.9.0")
+    assert init(tmp_path / "w", sequences) == 0
+    told = capsys.readouterr().err
+    assert "of VOT's experiments only unsupervised ones run, without realtime. Run: pip install" in told
+    monkeypatch.setattr(remedies, "installed", lambda distribution: "0.7.4")
+    assert init(tmp_path / "other", sequences) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_toolkit_evaluates_a_workspace_of_ours_offline(evaluated):

@@ -19,6 +19,8 @@ from roam_tracker.errors import BoxError, ConfigError, DataError, ImageError
 from roam_tracker.frames import Frames
 from roam_tracker.video import Film, draw_box, read_box, response_view
 
+pytestmark = pytest.mark.slow
+
 BOX = "40,50,32,32"
 
 

@@ -19,6 +19,8 @@ from roam_tracker.training.validation import mean_overlaps
 from roam_tracker.training.whitening import whitening
 from roam_tracker.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 DEFAULT = load_preset("default")
 TINY = dataclasses.replace(
     DEFAULT,

@@ -20,6 +20,8 @@ from roam_tracker.training.parameters import model_weights, new_parameters
 from roam_tracker.training.sources import Footage
 from roam_tracker.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 DEFAULT = load_preset("default")
 TINY = dataclasses.replace(
     DEFAULT,

@@ -15,6 +15,8 @@ from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.sources import Footage, FromVideos, Mixed
 from roam_tracker.training.videos import FrameFiles, Video, find_videos, frame_files
 
+pytestmark = pytest.mark.slow
+
 DEFAULT = load_preset("default")
 SMALL = dataclasses.replace(DEFAULT, search=dataclasses.replace(DEFAULT.search, base_object_size=16.0))
 GREY = np.full((40, 60, 3), 99, np.uint8)

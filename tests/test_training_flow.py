@@ -22,6 +22,8 @@ from roam_tracker.training.clips import Clip, Video, draw_clip
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.meta import meta_losses
 
+pytestmark = pytest.mark.slow
+
 K, C, M, TAU, T = 40, 2, 7, 2, 3
 SHAPE = ThetaShape(K, C, 3, 3)
 DEFAULT = load_preset("default")

@@ -35,6 +35,8 @@ from roam_tracker.training.sources import FromVideos
 from roam_tracker.training.videos import find_videos
 from roam_tracker.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 PRESET = """
 extends = "default"
 [search]

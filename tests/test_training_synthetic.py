@@ -12,6 +12,8 @@ from roam_tracker.training.rendering import Layer, Painted, paint
 from roam_tracker.training.stills import Cutout, Still, cut_out, find_stills, read_photo, resized
 from roam_tracker.training.synthetic import FromStills, synthetic_frames
 
+pytestmark = pytest.mark.slow
+
 # nothing but a target that moves: every effect off
 CALM = SyntheticConfig(
     jump_share=0,

@@ -17,6 +17,8 @@ from roam_tracker.commands import main
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.workspace import place_anchors
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 COMMAND = (
     "import sys; sys.path.insert(0, {tests!r}); import trackers; "

@@ -12,6 +12,8 @@ import pytest
 from roam_tracker.commands import main
 from roam_tracker.toolkits.layouts import write_sample
 
+pytestmark = pytest.mark.slow
+
 OURS = "from roam_tracker.toolkits.vot import main; raise SystemExit(main(['{tracker}']))"
 SLOW = (
     "import os, time, pathlib; from roam_tracker.toolkits import registry, vot; "

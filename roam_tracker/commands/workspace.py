@@ -1,7 +1,9 @@
 """`roam workspace init`, `check` and `registry`: VOT workspaces from sequences on disk, trackers by name."""
 
 import argparse
+import sys
 
+from roam_tracker.toolkits import remedies
 from roam_tracker.toolkits.registry import trackers_ini
 from roam_tracker.toolkits.workspace import init_workspace
 from roam_tracker.toolkits.workspace_check import check_workspace, stale_cache
@@ -49,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
         made = init_workspace(args.directory, args.sequences, args.config, args.registry, args.anchors)
         print(f"{args.directory} is {'ready' if made else 'this workspace already, nothing to do'}.")
         print(f"Next: vot evaluate ROAM --workspace {args.directory}")
+        if effect := remedies.known_to_break().get("vot-toolkit"):
+            remedy = remedies.install([remedies.requirements()["vot-toolkit"]])
+            print(f"With the vot-toolkit installed here {effect}. {remedy}", file=sys.stderr)
         return 0
     trackers, problems = check_workspace(args.directory, args.trackers + (args.tracker or []))
     for problem in problems:

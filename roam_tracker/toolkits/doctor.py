@@ -20,28 +20,31 @@ from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import RoamError, RunError, one_line
+from roam_tracker.toolkits import remedies
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
-# direct requirements in the versions that all tests ran with; constraints.txt has the whole list
+# direct requirements in the versions that were tested, first those of constraints.txt, with all tests
 TESTED = {
-    "got10k": "0.1.3",
-    "matplotlib": "3.11.2",
-    "numpy": "2.4.6",
-    "opencv-python": "5.0.0.93",
-    "pandas": "3.1.1",
-    "pillow": "13.0.0",
-    "pyyaml": "6.0.3",
-    "safetensors": "0.8.0",
-    "six": "1.17.0",
-    "torch": "2.13.0",
-    "vot-toolkit": "0.7.4",
-    "vot-trax": "4.0.2",
+    "attributee": ("0.1.9",),
+    "got10k": ("0.1.3",),
+    "matplotlib": ("3.11.2",),
+    "numpy": ("2.4.6",),
+    "opencv-python": ("5.0.0.93",),
+    "packaging": ("26.3",),
+    "pandas": ("3.1.1",),
+    "pillow": ("13.0.0",),
+    "pyyaml": ("6.0.3",),
+    "safetensors": ("0.8.0",),
+    "six": ("1.17.0",),
+    "torch": ("2.13.0", "2.14.1"),
+    "vot-toolkit": ("0.7.4",),
+    "vot-trax": ("4.0.2",),
 }
 _TESTED_PYTHONS = ((3, 11), (3, 13))
 _FRAMES, _LEAST_OVERLAP = 20, 0.5  # of the square that is tracked
 _LIMIT_S = 60.0  # for the toolkit to load
-_AGAIN = "Run: pip install --force-reinstall roam-tracker"
-_GRAPHICS = "Run: apt-get install libgl1 libglib2.0-0"
+# what to install again if a check fails in a way that says nothing of its cause; else this package
+_SUSPECTS = {"device": "torch", "GOT-10k": "got10k"}
 
 # what a data set's folder holds, its layout and version (see toolkits/settings.py); the first that fits
 _LAYOUTS: tuple[tuple[str, str, Any], ...] = (
@@ -84,12 +87,13 @@ def examine(roots: Sequence[str] = (), device: str = "auto") -> Iterator[Finding
         folder = Path(name)
         # these two load while the others are looked at
         with (
-            _running("import vot.utilities.cli", folder) as toolkit,
+            _running("import vot.utilities.cli, vot.workspace, vot.report", folder) as toolkit,
             _tracker(device, folder) as tracker,
         ):
             checks: list[tuple[str, Callable[[], Finding]]] = [
                 ("Python", check_python),
                 ("libraries", check_libraries),
+                ("known bad", check_known_to_break),
                 ("device", partial(check_device, device)),
                 ("weights", check_weights),
                 ("GOT-10k", check_got10k),
@@ -116,13 +120,12 @@ def to_json(findings: Sequence[Finding]) -> str:
 def _safely(check: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
-    except ImportError as error:
-        graphics = "libGL" in str(error) or "libglib" in str(error) or "libgthread" in str(error)
-        return Finding(check, PROBLEM, f"{one_line(error)}.", _GRAPHICS if graphics else _AGAIN)
     except RoamError as error:
         return Finding(check, PROBLEM, str(error))
     except Exception as error:  # whatever is broken is what we look for
-        return Finding(check, PROBLEM, f"{type(error).__name__}: {one_line(error)}.", _AGAIN)
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        remedy = remedies.after(str(error), _SUSPECTS.get(check, "roam-tracker"))
+        return Finding(check, PROBLEM, f"{kind}{one_line(error)}.", remedy)
 
 
 def check_python() -> Finding:
@@ -138,30 +141,27 @@ def check_python() -> Finding:
 
 def check_libraries() -> Finding:
     """Every direct requirement against what the package asks for, and against what was tested."""
-    from packaging.requirements import Requirement
-
-    wrong, needed, other = [], [], []
-    for line in metadata.requires("roam-tracker") or []:
-        requirement = Requirement(line)
-        if requirement.marker is not None:  # of an extra
-            continue
-        name, tested = requirement.name, TESTED.get(requirement.name)
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            wrong.append(f"{name} is missing")
-            needed.append(f"'{requirement}'")
-            continue
-        if not requirement.specifier.contains(found, prereleases=True):
-            wrong.append(f"{name} is {found}")
-            needed.append(f"'{requirement}'")
-        elif found.partition("+")[0] != tested:  # 2.13.0+cpu is the same release
-            other.append(f"{name} {found} (tested: {tested})")
-    if wrong:
-        return Finding("libraries", PROBLEM, f"{', '.join(wrong)}.", f"Run: pip install {' '.join(needed)}")
+    if wrong := remedies.unfit():
+        told = [f"{name} is {remedies.installed(name) or 'missing'}" for name in wrong]
+        return Finding("libraries", PROBLEM, f"{', '.join(told)}.", remedies.install(wrong.values()))
+    other = []
+    for name, tested in TESTED.items():
+        found = metadata.version(name)
+        if found.partition("+")[0] not in tested:  # 2.13.0+cpu is the same release
+            other.append(f"{name} {found} (tested: {', '.join(tested)})")
     if other:
         return Finding("libraries", NOTE, f"{', '.join(other)}.", "Should anything fail, use those tested.")
     return Finding("libraries", OK, f"all {len(TESTED)} as tested, torch {metadata.version('torch')}")
+
+
+def check_known_to_break() -> Finding:
+    """The versions with which something is known to fail, and whether one of them is here."""
+    if here := remedies.known_to_break():
+        told = "; ".join(f"with {name} {remedies.installed(name)} {what}" for name, what in here.items())
+        required = remedies.requirements()
+        return Finding("known bad", PROBLEM, f"{told}.", remedies.install(required[name] for name in here))
+    known = "; ".join(f"{line} ({what})" for line, what in remedies.KNOWN_TO_BREAK.items())
+    return Finding("known bad", OK, f"none is installed: {known}")
 
 
 def check_device(device: str) -> Finding:
@@ -177,7 +177,8 @@ def check_device(device: str) -> Finding:
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
         told = f"{found}, although there is an NVIDIA driver: torch is built {built}."
         return Finding("device", NOTE, told, "Install the torch that fits the driver.")
-    return Finding("device", OK, f"{found}, {torch.get_num_threads()} threads")
+    cores = torch.get_num_threads()
+    return Finding("device", OK, f"{found}, one thread; {cores} cores, of which `threads` may name more")
 
 
 def check_weights() -> Finding:
@@ -192,7 +193,8 @@ def check_weights() -> Finding:
         if hashlib.sha256(content).hexdigest() != digest:
             wrong.append(f"{name} is {'another file' if content else 'missing'}")
     if wrong:
-        return Finding("weights", PROBLEM, f"{', '.join(wrong)}.", _AGAIN)
+        remedy = remedies.restore_ours("roam_tracker/weights")
+        return Finding("weights", PROBLEM, f"{', '.join(wrong)}.", remedy)
     return Finding("weights", OK, f"{len(listed)} files, {size / 1e6:.1f} MB, with their published SHA-256")
 
 
@@ -203,7 +205,8 @@ def check_got10k() -> Finding:
     spec = importlib.util.find_spec("got10k.experiments.__main__")
     origin = None if spec is None else spec.origin
     if origin is None or "roam_tracker" not in Path(origin).read_text(encoding="utf-8"):
-        return Finding("GOT-10k", PROBLEM, "`python -m got10k.experiments` is not ours.", _AGAIN)
+        told = "`python -m got10k.experiments` is not ours."
+        return Finding("GOT-10k", PROBLEM, told, remedies.restore_ours())
     return Finding("GOT-10k", OK, f"got10k {metadata.version('got10k')}, python -m got10k.experiments")
 
 
@@ -214,9 +217,8 @@ def _check_vot(toolkit: Process) -> Finding:
         said = [f"no answer within {_LIMIT_S:.0f} s"]
     if toolkit.returncode != 0:
         last = next((line for line in reversed(said) if line.strip()), f"status {toolkit.returncode}")
-        graphics = "libGL" in last or "libglib" in last or "libgthread" in last
         told = f"the toolkit cannot be loaded: {last}."
-        return Finding("VOT", PROBLEM, told, _GRAPHICS if graphics else _AGAIN)
+        return Finding("VOT", PROBLEM, told, remedies.after(last, "vot-toolkit"))
     return Finding("VOT", OK, f"vot-toolkit {metadata.version('vot-toolkit')}")
 
 
@@ -229,11 +231,13 @@ def _check_trax(tracker: Process, folder: Path) -> Finding:
     try:
         found = talk(tracker, images, boxes[0])
     except RunError as error:
-        return Finding("TraX", PROBLEM, f"the tracker does not answer: {error}.", "Try: vot test ROAM")
+        missing = remedies.after(str(error)) if "No module named" in str(error) else "Try: vot test ROAM"
+        return Finding("TraX", PROBLEM, f"the tracker does not answer: {error}.", missing)
     least = float(overlap(found, boxes).min())
     told = f"ROAM answers; {_FRAMES} frames of a square with an overlap of {least:.2f} or more"
     if least < _LEAST_OVERLAP:
-        return Finding("TraX", PROBLEM, f"{told}, {_LEAST_OVERLAP} is expected.", _AGAIN)
+        expected = f"{told}, {_LEAST_OVERLAP} is expected."
+        return Finding("TraX", PROBLEM, expected, remedies.restore_ours("roam_tracker"))
     return Finding("TraX", OK, told)
 
 
