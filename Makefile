@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/roam demo --out demo
 
 test: .venv/installed-test check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # what is not marked as slow, under a minute
 quick: .venv/installed-test check

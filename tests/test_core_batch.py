@@ -76,7 +76,7 @@ ALL_OF_IT = {
         "first_share": 0.2,
         "ambiguity": 0.9,
     },
-    "box": {"filter_share": 0.5},
+    "box": {"filter_share": 0.5, "estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 1.0},
 }
 
 

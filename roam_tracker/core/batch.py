@@ -30,7 +30,8 @@ def refusal(config: TrackerConfig) -> str | None:
         "model.box_branch": config.model.box_branch,
         "model.resize": config.model.resize != "start",
         "box.pyramid": config.box.pyramid != "after",
-        "box.estimate": config.box.estimate != "best",
+        "box.stretch": config.box.stretch != 1,
+        "box.fit_weight": config.box.fit_weight > 0,
         "box.reliable_ratio": config.box.reliable_ratio > 0,
         "optimizer.normalise_inputs": config.optimizer.normalise_inputs,
     }
@@ -117,8 +118,12 @@ class Batch:
             steps = numbers([1.0, *sorted(scale for scale in config.box.scales if scale != 1)], side)
             share = model.pyramid_px / model.patch_px
             crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
-            best = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3)).argmax(1)
-            grown = size * (1 + config.box.size_weight * (steps[best] - 1))[:, None]
+            peaks = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3))
+            if config.box.estimate == "best":
+                growth = 1 + config.box.size_weight * (steps[peaks.argmax(1)] - 1)
+            else:
+                growth = torch.exp(config.box.size_weight * _vertices(peaks) * steps[2].log())
+            grown = size * growth[:, None]
         if blend > 0:
             answer = scale.best_factor(self._scale(), self._columns(found, size), config.box)
             grown = grown ** (1 - blend) * (size * answer[:, None]) ** blend
@@ -312,6 +317,15 @@ class Batch:
         if self.slots.canvas:
             pinned = frame.pin_memory() if self.model.device.type == "cuda" else frame
             self.slots.tensors["canvas"][slot, :height, :width].copy_(pinned, non_blocking=True)
+
+
+def _vertices(peaks: Tensor) -> Tensor:
+    """`locate._vertex` (B,) of three scores (B, 3): of the believed size, a smaller and a larger one."""
+    top, before, after = peaks.double().unbind(1)
+    curvature = before - 2 * top + after
+    curved = curvature < 0
+    inside = (0.5 * (before - after) / torch.where(curved, curvature, -1.0)).clamp(-1, 1)
+    return torch.where(curved, inside, torch.sign(after - before))
 
 
 def _second_peaks(maps: Tensor, masked: Tensor, sizes_cells: Tensor) -> Tensor:

@@ -79,9 +79,9 @@ def meta_losses(
         theta = theta + share * (moved - theta) if guarded else moved
     optimizer = make_optimizer(config.optimizer)
     state = optimizer.init(begin.rates, shape.groups(theta.device), begin.constant)
-    labels = _OwnLabels(
-        config, clip, float(response.respond(theta.detach(), shape, chosen_of(seen, [0])).amax())
-    )
+    with torch.no_grad():
+        first_peak = float(response.respond(theta, shape, chosen_of(seen, [0])).amax())
+    labels = _OwnLabels(config, clip, first_peak)
     firsts = list(range(start)) if config.update.first_share > 0 else []
     kept: list[int] = []  # frames that are remembered, 1 the first after the start
     losses = []
