@@ -113,7 +113,7 @@ def test_a_joint_pyramid_of_one_scale_is_the_pyramid_after_it(moving_square):
     # without a choice of scale both take the peak of the one map and keep the size
     frames, boxes = moving_square
     after, joint = (
-        track(frames[:12], boxes[0], with_box(scales=(1.0,), pyramid=pyramid))[0]
+        track(frames[:12], boxes[0], with_box(scales=(1.0,), estimate="best", pyramid=pyramid))[0]
         for pyramid in ("after", "joint")
     )
     assert after.tobytes() == joint.tobytes()

@@ -109,7 +109,8 @@ def as_clip(first, later):
 def test_updates_in_training_are_those_of_tracking(changes, moving_square, monkeypatch):
     config = preset(**changes)
     expected, losses = both_ways(config, *target(config, moving_square[0][0], monkeypatch))
-    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    # in the Fourier domain gradients near 0 have rounding for a sign, which the optimizer sees
+    np.testing.assert_allclose(losses, expected, rtol=1e-3 if "model" in changes else 1e-5)
     assert np.ptp(expected) > 0.01  # they tell the updates apart
 
 

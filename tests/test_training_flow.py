@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 K, C, M, TAU, T = 40, 2, 7, 2, 3
 SHAPE = ThetaShape(K, C, 3, 3)
-DEFAULT = load_preset("default")
+DEFAULT = load_preset("paper-online")
 CONFIG = dataclasses.replace(
     DEFAULT,
     model=dataclasses.replace(
@@ -436,3 +436,28 @@ def test_a_meta_loss_is_that_of_the_exact_label_and_an_update_learns_from_the_no
         changed = losses_of(dataclasses.replace(clip, **{name: getattr(clip, name) + 0.5}), weights)
         assert changed[0] == losses[0]
         assert (changed[1:] != losses[1:]).all()
+
+
+def test_labels_of_its_own_are_no_labels_of_the_clip():
+    clip, weights = random_clip(4), random_weights()
+    elsewhere = dataclasses.replace(clip, noisy_centres_cells=clip.noisy_centres_cells + 0.7)
+    config = dataclasses.replace(CONFIG, update=dataclasses.replace(CONFIG.update, miss_ratio=0.0))
+    own, told = (
+        [meta_losses(config, weights, each, FUTURES, steps=2, own_labels=own) for each in (clip, elsewhere)]
+        for own in (True, False)
+    )
+    assert torch.equal(own[0], own[1])
+    assert not torch.equal(told[0], told[1])
+    assert not torch.equal(own[0], told[0])
+
+
+def test_with_labels_of_its_own_a_clip_of_unsure_frames_is_never_learned_from():
+    # nothing is seen after the first frame: only the biases respond, less than a target does
+    clip, weights = random_clip(4), random_weights()
+    features = clip.features.clone()
+    features[1:] *= 1e-3
+    clip = dataclasses.replace(clip, features=features)
+    config = dataclasses.replace(CONFIG, update=dataclasses.replace(CONFIG.update, miss_ratio=1.0))
+    never = meta_losses(config, weights, clip, FUTURES, steps=0)
+    assert torch.equal(meta_losses(config, weights, clip, FUTURES, steps=2, own_labels=True), never)
+    assert not torch.equal(meta_losses(config, weights, clip, FUTURES, steps=2), never)

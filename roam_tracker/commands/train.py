@@ -54,8 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="cpu", help="device of the outer steps (default: %(default)s)")
     add("--tensorboard", type=Path, help="folder to log to as well; needs the extra roam-tracker[train]")
     for setting in dataclasses.fields(TrainingConfig):
-        if isinstance(setting.default, int | float | str):
-            add(f"--{setting.name.replace('_', '-')}", type=type(setting.default), default=setting.default)
+        option = f"--{setting.name.replace('_', '-')}"
+        if isinstance(setting.default, bool):
+            add(option, action=argparse.BooleanOptionalAction, default=setting.default)
+        elif isinstance(setting.default, int | float | str):
+            add(option, type=type(setting.default), default=setting.default)
 
 
 def run(args: argparse.Namespace) -> int:
