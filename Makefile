@@ -13,7 +13,7 @@ test: .venv/installed-test check
 
 # what is not marked as slow, under a minute
 quick: .venv/installed-test check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 check: .venv/installed-test
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ from roam_tracker.report.variants import score_track, summarise_variants
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.validation import Target, find_targets, find_variants, starts, track_all
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def videos(tmp_path, moving_square):
