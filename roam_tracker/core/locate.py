@@ -127,18 +127,24 @@ def _new_size(model: Model, state: State, maps: Tensor, masked: Tensor, region: 
         weight = config.size_weight
         return w * (1 + weight * (math.exp(x) - 1)), h * (1 + weight * (math.exp(y) - 1))
     at = masked.flatten(1).argmax(1)
-    size = maps.shape[-1]
-    centres = torch.stack([at % size, at // size], dim=1).to(maps.dtype)
-    cells = torch.tensor([[model.cells(w, region[0]), model.cells(h, region[1])]], device=model.device)
-    alpha = model.config.model.label_alpha
-    labels = response.gaussian_labels(centres, cells, size, alpha)
-    near = labels > math.exp(-alpha)  # within one width and height of the peak
-    misfits = response.sample_losses(torch.where(near, maps, labels), labels, "energy")
-    peaks = maps.flatten(1).gather(1, at[:, None])[:, 0]
-    score, lower, higher = (peaks - config.fit_weight * misfits).tolist()
+    scores = maps.flatten(1).gather(1, at[:, None])[:, 0]
+    if config.fit_weight > 0:
+        scores = scores - config.fit_weight * _misfits(model, maps, at, (w, h), region)
+    score, lower, higher = scores.tolist()
     top = config.size_weight * _vertex(lower, score, higher)
     x, y = changes[2]
     return w * math.exp(top * x), h * math.exp(top * y)
+
+
+def _misfits(model: Model, maps: Tensor, at: Tensor, size_px: Pair, region: Pair) -> Tensor:
+    """How far each map (n, M, M) is from the label around its peak, at `at` in the flattened map; (n,)."""
+    side = maps.shape[-1]
+    centres = torch.stack([at % side, at // side], dim=1).to(maps.dtype)
+    (w, h), alpha = size_px, model.config.model.label_alpha
+    cells = torch.tensor([[model.cells(w, region[0]), model.cells(h, region[1])]], device=model.device)
+    labels = response.gaussian_labels(centres, cells, side, alpha)
+    near = labels > math.exp(-alpha)  # within one width and height of the peak
+    return response.sample_losses(torch.where(near, maps, labels), labels, "energy")
 
 
 def _vertex(before: float, top: float, after: float) -> float:
