@@ -178,6 +178,24 @@ class StoppedError(Exception):
     pass
 
 
+def test_a_start_that_is_kept_stays_while_the_update_rule_learns(job, tiny, tmp_path):
+    kept = dataclasses.replace(BRIEF, keep_start=True, iterations=2)
+    made = new_parameters(tiny, kept, torch.Generator().manual_seed(3))
+    start = {name: value.detach() for name, value in model_weights(tiny, kept, made).items()}
+    found = {}
+    for keep in (True, False):
+        out = tmp_path / f"{keep}.safetensors"
+        training = dataclasses.replace(kept, keep_start=keep)
+        train(job(out, training, start=start, held=()))
+        with safe_open(out, "pt") as file:
+            found[keep] = {name: file.get_tensor(name) for name in ("theta0", "lambda0", "output.weight")}
+    for name in ("theta0", "lambda0"):
+        torch.testing.assert_close(found[True][name], start[name])
+        assert not torch.allclose(found[False][name], start[name])
+    first = new_parameters(tiny, kept, torch.Generator().manual_seed(kept.seed))["output.weight"]
+    assert not torch.allclose(found[True]["output.weight"], first)
+
+
 def stop_at_row(number):
     """Raises when that outer step of the run is reported, before it could be saved."""
     seen = []

@@ -66,7 +66,7 @@ def learned_scale(model: Model, state: State, frame: Tensor) -> scale.ScaleFilte
 
 
 def is_ambiguous(model: Model, state: State, values: Tensor, region: Pair) -> bool:
-    """Whether the response map (M, M) has a second peak that forbids to learn from it."""
+    """Whether the response map (M, M) has a second peak so high that the frame is no sample."""
     share = model.config.update.ambiguity
     if share == 1:
         return False

@@ -32,7 +32,7 @@ class TrainingConfig:
     log_rate_rate: float = 1e-2  # ADAM rate of log lambda(0) and of the output bias
     optimizer_rate: float = 4e-3  # ADAM rate of omega
     backbone_rate: float = 3e-4  # ADAM rate of the backbone
-    keep_start: bool = False  # with recurrent updates theta(0) and lambda(0) stay as they are
+    keep_start: bool = False  # the second stage trains the update rule alone: theta(0), lambda(0) stay
     clip_norm: float = 1.0  # largest norm of one clip's gradient, of each kind of parameters
     output_size: float = 0.3  # of the first weights of the optimizer's output, over their usual size
     # std of theta(0) at first, by group (biases start at 0), and the first rates, lambda(0) and what

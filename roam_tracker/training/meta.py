@@ -123,11 +123,12 @@ class _OwnLabels:
     def __init__(self, config: TrackerConfig, clip: Clip, first_peak: float) -> None:
         self.config, self.clip, self.first_peak = config, clip, first_peak
         self.centres = clip.noisy_centres_cells.clone()
-        self.off = torch.zeros(2)  # the last label from the truth, in target sides
+        self.off = torch.zeros_like(clip.centres_cells[0])  # the last label from the truth, in target sides
 
     def found(self, frames: Sequence[int], maps: Tensor) -> list[int]:
         """Label the frames by their response maps (n, M, M); those that tracking would keep."""
-        clip, update, cells = self.clip, self.config.update, torch.arange(maps.shape[-1])
+        clip, update = self.clip, self.config.update
+        cells = torch.arange(maps.shape[-1], device=maps.device)
         sure = []
         for frame, values in zip(frames, maps, strict=True):
             number = clip.first + frame - 1
@@ -138,7 +139,7 @@ class _OwnLabels:
             motion = [torch.exp(-0.5 * ((cells - middle) / std) ** 2) for middle in (y, x)]
             at = int((values * motion[0][:, None] * motion[1][None, :]).argmax())
             row, column = divmod(at, maps.shape[-1])
-            place = torch.tensor([float(column), float(row)])
+            place = truth.new_tensor([float(column), float(row)])
             self.centres[number] = place
             self.off = ((place - truth) / size).clamp(-_FARTHEST, _FARTHEST)
             w, h = size.tolist()
