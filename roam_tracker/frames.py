@@ -1,18 +1,17 @@
 """Frames in turn, from a video file, a folder of images or a camera."""
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong we say ourselves, in a sentence
 import cv2
 
+from roam_tracker.datasets.frames import FrameFiles, first_with_frames
 from roam_tracker.errors import ConfigError, DataError, ImageError
 from roam_tracker.images import Rgb, to_rgb
 
-IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"))
 _USUAL = 30.0  # frames/s where nothing tells
 _SPARE = 0.02  # share of its frames that a container may count too many
 
@@ -31,7 +30,7 @@ class Frames:
             raise ConfigError(f"Frames count from 1 and are 0 or more, got start {first}, number {most}.")
         self.source, self.first, self.most = source, first, most
         path = Path(source)
-        self.files = find_images(path) if path.is_dir() else []
+        self.files: Sequence[Path] = find_images(path) if path.is_dir() else ()
         self.video = None if self.files else _opened(source)
         self.fps, self.total = _USUAL, len(self.files)  # total 0: nobody knows
         if self.video is not None:
@@ -78,19 +77,14 @@ class Frames:
             )
 
 
-def find_images(folder: Path) -> list[Path]:
-    """The images of a folder, or of its `img` or `color`, in natural order: 2.jpg before 10.jpg."""
-    for place in (folder, folder / "img", folder / "color"):
-        if place.is_dir():
-            found = [file for file in place.iterdir() if file.suffix.lower() in IMAGES]
-            if found:
-                return sorted(found, key=lambda file: _natural(file.name))
-    raise DataError(f"{folder} holds no images. Give a folder of images, a video file or a camera's index.")
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Runs of digits count as numbers."""
-    return [(int(run), "") if run.isdecimal() else (0, run) for run in re.split(r"(\d+)", name)]
+def find_images(folder: Path) -> FrameFiles:
+    """The images of a folder, or of its `img` or `color`, in the order of their numbers."""
+    found = first_with_frames([folder, folder / "img", folder / "color"])
+    if not found:
+        raise DataError(
+            f"{folder} holds no images. Give a folder of images, a video file or a camera's index."
+        )
+    return found
 
 
 def _opened(source: str) -> cv2.VideoCapture:

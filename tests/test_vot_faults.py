@@ -185,7 +185,7 @@ def test_numbers_of_results_that_are_gone_are_told_of(workspace, capsys):
     [
         (lambda folder: next(folder.glob("color/00000003.jpg")).unlink(), "has 8 boxes, but "),
         (lambda folder: (folder / "groundtruth.txt").write_text(""), "groundtruth.txt is empty"),
-        (lambda folder: (folder / "groundtruth.txt").write_text("1,2,3\n" * 8), "line 1: 3 values"),
+        (lambda folder: (folder / "groundtruth.txt").write_text("1,2,3\n" * 8), "line 1: found 3 values"),
         (shutil.rmtree, "motion/groundtruth.txt does not exist"),
     ],
 )

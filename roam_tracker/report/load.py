@@ -16,7 +16,7 @@ from roam_tracker.report.layouts import ONE_PASS
 from roam_tracker.report.loaded import LoadedBoxes, LoadedVot, Problem, describe
 from roam_tracker.report.one_pass import Lengths, Reading, fitted, read_result
 from roam_tracker.report.readers import RUN_AGAIN, BoxRun, BoxTruth, check_rows, read_times
-from roam_tracker.report.truths import read_truths
+from roam_tracker.report.truths import read_truths, truth_notes
 from roam_tracker.report.vot_files import Experiment, VotRun, VotTruth
 
 __all__ = ["ONE_PASS", "LoadedBoxes", "LoadedVot", "Problem", "describe", "load"]
@@ -88,6 +88,7 @@ def _load_boxes(
         )
     boxes = LoadedBoxes(known, root, truth_root, read_truths(known, truth_root))
     collect(boxes, _read_boxes, trackers, reading, archives)
+    boxes.notes += truth_notes(known, boxes.truths)
     return boxes
 
 

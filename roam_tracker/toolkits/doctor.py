@@ -46,21 +46,6 @@ _LIMIT_S = 60.0  # for the toolkit to load
 # what to install again if a check fails in a way that says nothing of its cause; else this package
 _SUSPECTS = {"device": "torch", "GOT-10k": "got10k"}
 
-# what a data set's folder holds, its layout and version (see toolkits/settings.py); the first that fits
-_LAYOUTS: tuple[tuple[str, str, Any], ...] = (
-    ("TEST/anno/*.txt", "trackingnet", "TEST"),
-    ("val/list.txt", "got10k", "val"),
-    ("test/list.txt", "got10k", "test"),
-    ("anno/UAV123/*.txt", "uav", "UAV123"),
-    ("*/240/*.txt", "nfs", 240),
-    ("*/30/*.txt", "nfs", 30),
-    ("*/*_gt.txt", "tcolor128", None),
-    ("*/groundtruth_rect*.txt", "otb", None),
-    ("*/full_occlusion.txt", "lasot", None),
-    ("*/*/full_occlusion.txt", "lasot", None),
-    ("*/groundtruth.txt", "folder", None),
-)
-
 Process = subprocess.Popen[bytes]
 
 
@@ -246,14 +231,15 @@ def check_root(root: str) -> Finding:
     folder = Path(root)
     if not folder.is_dir():
         return Finding("data set", PROBLEM, f"{root} is no folder.", "Give one that contains sequences.")
-    fitting = [(layout, version) for pattern, layout, version in _LAYOUTS if any(folder.glob(pattern))]
-    if not fitting:
+    from roam_tracker.datasets import open_dataset
+    from roam_tracker.datasets.layouts import recognise
+    from roam_tracker.images import to_rgb
+
+    fitting = recognise(folder)
+    if fitting is None:
         told = f"{root} has the layout of no data set that is known."
         return Finding("data set", PROBLEM, told, "Give the folder that contains the sequences.")
-    from roam_tracker.images import to_rgb
-    from roam_tracker.toolkits.datasets import open_dataset
-
-    layout, version = fitting[0]
+    layout, version = fitting
     dataset = open_dataset(layout, root, version)
     images, boxes = dataset[0][:2]
     height, width = to_rgb(images[0]).shape[:2]

@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if settings.sequences:
         dataset.select(settings.sequences)
     dataset.check()
+    for remark in dataset.remarks():
+        print(remark, flush=True)
     used = f"{len(dataset.seq_names)} of {dataset.total} sequences"
     print(f"{settings.name}: {used}, results go to {experiment.result_dir}", flush=True)
 
@@ -123,8 +125,8 @@ def open_experiment(settings: RunSettings) -> Any:
     if not settings.root:
         raise ConfigError(f"Say where the sequences of {settings.name} are: --root DIR")
     _need_toolkit()
+    from roam_tracker.datasets import open_dataset
     from roam_tracker.toolkits import onepass
-    from roam_tracker.toolkits.datasets import open_dataset
     from roam_tracker.toolkits.lasot_trackingnet import LaSOT, TrackingNet
 
     dataset = open_dataset(settings.layout, settings.root, settings.version)
@@ -134,7 +136,7 @@ def open_experiment(settings: RunSettings) -> Any:
     elif settings.layout == "folder":
         title = Path(settings.root).resolve().name or settings.name
     kind: Any = kinds.get(settings.layout, onepass.FilePerSequence)
-    if settings.layout == "got10k" or (hasattr(dataset, "return_meta") and settings.layout == "folder"):
+    if dataset.layout == "got10k":
         kind = onepass.FolderPerSequence
     return kind(dataset, title, settings.result_dir, settings.report_dir)
 

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import check_box, overlap
+from roam_tracker.datasets.frames import frames_in
+from roam_tracker.datasets.layouts import truth_files
+from roam_tracker.datasets.names import otb_name
+from roam_tracker.datasets.text import read_boxes
+from roam_tracker.datasets.truth import annotated_frames, check_count
 from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.files import nearest
 from roam_tracker.recording import Recorder
-from roam_tracker.sequences import OTB_ANNOTATED
-from roam_tracker.toolkits.annotations import read_boxes
 
 Box = NDArray[np.float64]
 
@@ -84,8 +87,6 @@ class OracleTracker:
 
 Truth = dict[Path, Box]  # image file -> true box x, y, w, h in px, NaN where the target is absent
 
-_RANGES = {name.lower(): frames for name, frames in OTB_ANNOTATED.items()}
-
 
 def image_file(image: Any) -> Path:
     """The file of an image; raises DataError for one that does not know it."""
@@ -103,7 +104,7 @@ def find_truth(file: Path, box: Box) -> Truth:
     """
     folder = file.parent
     for place in (folder, folder.parent):
-        found = sorted(path for path in place.glob("groundtruth*.txt") if path.stat().st_size)
+        found = truth_files(place)
         if found:
             targets = [_read_truth(path, folder) for path in found]
             if any(file not in truth for truth in targets):
@@ -116,16 +117,9 @@ def find_truth(file: Path, box: Box) -> Truth:
 
 
 def _read_truth(path: Path, folder: Path) -> Truth:
-    images = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    rows = list(read_boxes(path, polygons=True))
-    first, last = _RANGES.get(folder.parent.name.lower(), (1, len(images)))
-    if len(rows) != len(images) and len(rows) == last - first + 1:
-        images = images[first - 1 : last]
-    if len(rows) != len(images):
-        raise DataError(
-            f"{path} has {len(rows)} boxes for {len(images)} images, so an oracle cannot use it. "
-            "Run it on sequences that are annotated throughout."
-        )
+    rows = read_boxes(path, polygons=True)
+    images = annotated_frames(otb_name(folder.parent.name), frames_in(folder), len(rows))
+    check_count(path, len(rows), images)
     return dict(zip(images, rows, strict=True))
 
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from roam_tracker.datasets.frames import FrameFiles, folders_in
+from roam_tracker.datasets.text import bounds, check_first, read_lines, read_names, read_properties, read_rows
+from roam_tracker.datasets.truth import check_count
 from roam_tracker.errors import ConfigError, DataError, RunError, one_line
 from roam_tracker.files import nearest, write_atomic
-from roam_tracker.toolkits.annotations import check_count, check_first, numbered_lines, numbers
 from roam_tracker.toolkits.registry import trackers_ini
 
 KINDS = ("supervised", "unsupervised", "multistart")
@@ -141,7 +143,7 @@ def place_anchors(folder: Path, step: int) -> str:
     Where the target has no region, the nearest frame with one takes the place.
     """
     truth = folder / "groundtruth.txt"
-    seen = np.array([_has_area(numbers(truth, number, line)) for number, line in numbered_lines(truth)])
+    seen = np.array([_has_area(row) for row in read_rows(truth)])
     frames, usable = len(seen), np.flatnonzero(seen)
     values = np.zeros(frames, dtype=int)
     for place in np.linspace(0, frames - 1, 1 + max(1, round((frames - 1) / step))).round():
@@ -164,14 +166,14 @@ def find_sequences(folder: Path) -> list[Path]:
         raise DataError(f"The folder {folder} does not exist. Give a folder of sequences in VOT layout.")
     listed = folder / "list.txt"
     if listed.is_file():
-        found = [folder / line.strip() for _, line in numbered_lines(listed) if line.strip()]
+        found = [folder / name for name in read_names(listed)]
         for path in found:
             if not (path / "groundtruth.txt").is_file():
                 raise DataError(
                     f"{listed} names {path.name}, but {path}/groundtruth.txt does not exist. Unpack it there."
                 )
     else:
-        found = sorted(path.parent for path in folder.glob("*/groundtruth.txt"))
+        found = [path for path in folders_in(folder) if (path / "groundtruth.txt").is_file()]
     if not found:
         raise DataError(
             f"{folder} holds no sequence in VOT layout: <sequence>/groundtruth.txt with "
@@ -184,34 +186,31 @@ def find_sequences(folder: Path) -> list[Path]:
 def check_sequence(folder: Path) -> int:
     """The number of frames; raises DataError or BoxError for what the toolkit would stumble over later."""
     truth = folder / "groundtruth.txt"
-    for number, line in (lines := numbered_lines(truth)):
+    for number, line in enumerate(read_lines(truth), 1):
         if line.startswith("m"):
             raise DataError(f"{truth}, line {number} is a mask. Give annotations as boxes or polygons.")
-        values = numbers(truth, number, line)
+    rows = read_rows(truth)
+    for number, values in enumerate(rows, 1):
         if len(values) not in (1, 4) and (len(values) < 6 or len(values) % 2):
             raise DataError(
-                f"{truth}, line {number}: {len(values)} values {line.strip()!r} where a box has 4 and a "
-                "polygon 6, 8, ... values. Correct the line or leave the sequence out."
+                f"{truth}, line {number}: found {len(values)} values, expected 4 (x, y, w, h) or 6, 8, ... "
+                "(corners of a polygon). Correct the line or leave the sequence out."
             )
-        if number == 1:
-            xs, ys = values[0::2], values[1::2]
-            bound = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)] if len(values) > 4 else values
-            check_first(truth, bound if len(bound) == 4 else [float("nan")] * 4)
-    pattern = _image_pattern(folder)
-    images = 0
-    while (folder / (pattern % (images + 1))).is_file():
-        images += 1
-    check_count(truth, len(lines), images, (folder / pattern).parent)
-    return images
+    first = bounds(rows[0]) if len(rows[0]) > 4 else rows[0]
+    check_first(truth, first if len(first) == 4 else [float("nan")] * 4)
+    pattern = folder / _image_pattern(folder)
+    images: list[str] = []
+    while (image := Path(str(pattern) % (len(images) + 1))).is_file():
+        images.append(image.name)
+    check_count(truth, len(rows), FrameFiles(pattern.parent, tuple(images)))
+    return len(images)
 
 
 def _image_pattern(folder: Path) -> str:
     """Where the toolkit looks for the frames: a path with %08d, relative to the sequence."""
     settings = folder / "sequence"
     if settings.is_file():
-        pairs = (line.partition("=") for _, line in numbered_lines(settings))
-        entries = {key.strip(): value.strip() for key, _, value in pairs}
-        pattern = entries.get("channels.color", "color/%08d.jpg")
+        _, pattern = read_properties(settings).get("channels.color", (0, "color/%08d.jpg"))
         if re.fullmatch(r"[^%]*%0?\d*d[^%]*", pattern):
             return pattern
         return f"{pattern.rstrip('/')}/%08d.jpg"

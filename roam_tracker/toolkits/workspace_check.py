@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from roam_tracker.core.geometry import overlap
+from roam_tracker.datasets.text import read_lines, read_rows
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
 from roam_tracker.report.vot_files import UNKNOWN, Region, read_trajectory
-from roam_tracker.toolkits.annotations import numbered_lines
 from roam_tracker.toolkits.workspace import find_sequences, load_yaml, read_experiments
 
 Run = tuple[list[int], list[Region]]
@@ -55,7 +55,7 @@ def check_workspace(
             find = _multistart_faults if settings["type"] == "multistart" else _faults
             for sequence in sequences:
                 folder = results / tracker / experiment / sequence.name
-                faults = find(folder, sequence, len(numbered_lines(sequence / "groundtruth.txt")), settings)
+                faults = find(folder, sequence, len(read_lines(sequence / "groundtruth.txt")), settings)
                 problems += [f"{tracker}, {experiment}, {sequence.name}: {fault}" for fault in faults]
     return chosen, problems
 
@@ -97,10 +97,10 @@ def _multistart_faults(folder: Path, sequence: Path, length: int, settings: dict
     if not anchors.is_file():
         return [f"{anchors} does not exist, so no run can start. Make the workspace again with --anchors 50"]
     faults = []
-    for frame, (_, line) in enumerate(numbered_lines(anchors)):
-        if float(line) == 0:
+    for frame, row in enumerate(read_rows(anchors)):
+        if not any(row):
             continue
-        rows = length - frame if float(line) > 0 else frame + 1
+        rows = length - frame if row[0] > 0 else frame + 1
         path = _find(folder, f"{sequence.name}_{frame:08d}")
         fault = "is missing" if path is None else _look(path, rows, False)[1]
         if fault:
