@@ -23,7 +23,7 @@ from roam_tracker.core.geometry import overlap
 from roam_tracker.report.metrics import auc_otb, success_curve_otb
 from roam_tracker.report.plots import plot_success
 from roam_tracker.report.scores import Curve
-from roam_tracker.sample import KINDS, make_sequence
+from roam_tracker.sample.render import KINDS, make_sequence
 
 # %% [markdown]
 # ## Track

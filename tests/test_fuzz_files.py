@@ -21,11 +21,11 @@ from roam_tracker.recording import read_recording
 from roam_tracker.report.archives import Archives
 from roam_tracker.report.readers import read_boxes, read_times
 from roam_tracker.report.vot_files import read_trajectory
+from roam_tracker.sample.write import write_sample
 from roam_tracker.sweep import read_sweep
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.manifest import Manifest
-from roam_tracker.toolkits.settings import RunSettings, read_settings
-from roam_tracker.toolkits.workspace import init_workspace
+from roam_tracker.toolkits.got10k.settings import RunSettings, read_settings
+from roam_tracker.toolkits.run.manifest import Manifest
+from roam_tracker.toolkits.vot.workspace import init_workspace
 
 pytestmark = pytest.mark.slow
 

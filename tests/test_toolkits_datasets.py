@@ -13,8 +13,8 @@ from layouts import dtb70, got10k_set, images, lasot, nfs, otb, rows, tcolor128,
 from roam_tracker.datasets import open_dataset
 from roam_tracker.errors import DataError, ResultError
 from roam_tracker.report import evaluate, load
-from roam_tracker.toolkits.archives import write_archive
 from roam_tracker.toolkits.experiments import main
+from roam_tracker.toolkits.got10k.archives import write_archive
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,12 @@ from PIL import Image
 from roam_tracker.core.geometry import overlap
 from roam_tracker.datasets import open_dataset
 from roam_tracker.errors import ImageError
-from roam_tracker.sample import make_sequence
+from roam_tracker.sample.render import make_sequence
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits import registry
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.got10k import RoamGot10k, read_ahead
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.onepass import FilePerSequence, table
+from roam_tracker.toolkits.got10k.onepass import FilePerSequence, table
+from roam_tracker.toolkits.got10k.tracker import RoamGot10k, read_ahead
 
 pytestmark = pytest.mark.slow
 

@@ -12,12 +12,12 @@ from PIL import Image
 
 from roam_tracker.errors import DataError
 from roam_tracker.recording import read_recording
-from roam_tracker.sample import make_sequence
+from roam_tracker.sample.render import make_sequence
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits import registry
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.got10k import RoamGot10k
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.registry import OracleTracker, find_truth
+from roam_tracker.toolkits.got10k.tracker import RoamGot10k
+from roam_tracker.toolkits.oracle import OracleTracker, find_truth
 from roam_tracker.tracker import RoamTracker
 
 pytestmark = pytest.mark.slow
@@ -195,7 +195,8 @@ def test_got10k_tells_of_missing_truth_and_missing_weights_in_one_sentence(
 # a tracker's process without torch: it answers with the truth it is told
 SERVED = """
 from roam_tracker.errors import WeightsError
-from roam_tracker.toolkits import registry, vot
+from roam_tracker.toolkits import registry
+from roam_tracker.toolkits.vot import server as vot
 class Told(registry.StaticTracker):
     def update(self, image, truth): return truth
 def make(device): {made}

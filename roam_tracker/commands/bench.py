@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
     import torch
 
-    from roam_tracker.bench import measure, measure_batch, measure_other, plain, random_weights
     from roam_tracker.core.config import load_preset
+    from roam_tracker.selfcheck.bench import measure, measure_batch, measure_other, plain, random_weights
     from roam_tracker.toolkits.registry import create
     from roam_tracker.tracker import RoamTracker
 
@@ -117,7 +117,7 @@ def sequence(folder: Path | None, frames: int) -> tuple[list[Any], list[Any], fl
     from roam_tracker.datasets.layouts import truth_files
     from roam_tracker.datasets.text import read_boxes
     from roam_tracker.images import to_rgb
-    from roam_tracker.sample import render
+    from roam_tracker.sample.render import render
 
     if folder is None:
         sample = render("motion", frames)

@@ -54,6 +54,8 @@ class Experiment:
 
 def parse_region(line: str) -> tuple[int, Region]:
     """Code and region of one text line: a mark, `x,y,w,h`, or a polygon's `x,y` pairs. NaN = unknown."""
+    if ";" in line:
+        raise ValueError("found semicolons")
     values = numbers(line)
     if len(values) == 1 and values[0] in (UNKNOWN, INITIALISED, FAILED):
         return int(values[0]), None

@@ -13,10 +13,10 @@ import torch
 
 from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.errors import RoamError, RunError
-from roam_tracker.toolkits.got10k import read_image
-from roam_tracker.toolkits.manifest import device_of
+from roam_tracker.toolkits.got10k.tracker import read_image
 from roam_tracker.toolkits.registry import create, preset_of
-from roam_tracker.toolkits.runs import Failure, Here, Job, Outcome, Worker
+from roam_tracker.toolkits.run.jobs import Failure, Here, Job, Outcome, Worker
+from roam_tracker.toolkits.run.manifest import device_of
 from roam_tracker.tracker import RoamTracker, first_box, to_box
 
 _AHEAD = 4  # images of a sequence that are decoded before they are needed

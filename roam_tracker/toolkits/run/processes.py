@@ -13,7 +13,7 @@ from multiprocessing import connection
 from typing import Any
 
 from roam_tracker.errors import RunError
-from roam_tracker.toolkits.runs import Failure, Job, Outcome, Worker
+from roam_tracker.toolkits.run.jobs import Failure, Job, Outcome, Worker
 
 _CONTEXT = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
 _LOOK_S = 0.5  # between two looks at the clocks of the crew

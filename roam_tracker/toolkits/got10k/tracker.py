@@ -14,8 +14,8 @@ from PIL import Image
 from roam_tracker.errors import ImageError, RoamError, RunError
 from roam_tracker.images import to_rgb
 from roam_tracker.recording import Recorder
-from roam_tracker.toolkits.manifest import device_of
 from roam_tracker.toolkits.registry import Follower, create, deterministic, label
+from roam_tracker.toolkits.run.manifest import device_of
 
 Array = NDArray[np.float64]
 _AHEAD = 4  # images decoded before they are needed

@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
-from roam_tracker.toolkits.manifest import Manifest, device_of
-from roam_tracker.toolkits.registry import TRACKERS, Follower, OracleTracker, check_name, create
+from roam_tracker.toolkits.oracle import OracleTracker
+from roam_tracker.toolkits.registry import TRACKERS, Follower, check_name, create
+from roam_tracker.toolkits.run.manifest import Manifest, device_of
 
 Box = NDArray[np.float64]
 _REQUESTS, _TRAX, _STDERR = 0, 1, 2  # file descriptors

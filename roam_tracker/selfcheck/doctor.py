@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import RoamError, RunError, one_line
-from roam_tracker.toolkits import remedies
+from roam_tracker.selfcheck import remedies
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 # direct requirements in the versions that were tested, first those of constraints.txt, with all tests
@@ -210,7 +210,7 @@ def _check_vot(toolkit: Process) -> Finding:
 def _check_trax(tracker: Process, folder: Path) -> Finding:
     """Speak to the tracker as the VOT toolkit does, over some frames of a square."""
     from roam_tracker.core.geometry import overlap
-    from roam_tracker.toolkits.handshake import talk, write_square
+    from roam_tracker.selfcheck.handshake import talk, write_square
 
     images, boxes = write_square(folder, _FRAMES)
     try:

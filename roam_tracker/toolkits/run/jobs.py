@@ -110,7 +110,7 @@ class Worker:
 
     def _tracker(self, name: str) -> Tracker:
         if self._made is None or self._made[0] != name:
-            from roam_tracker.toolkits.got10k import RoamGot10k  # needs the toolkit
+            from roam_tracker.toolkits.got10k.tracker import RoamGot10k  # needs the toolkit
 
             tracker = RoamGot10k(name, self.device, threads=self.threads, beat=self.beat)
             tracker.prepare()

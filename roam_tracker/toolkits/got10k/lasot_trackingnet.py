@@ -15,8 +15,8 @@ from roam_tracker.files import write_atomic
 from roam_tracker.report.metrics import auc_otb, mean_rate, normalised_precision, precision_otb
 from roam_tracker.report.metrics_lasot import lasot_curves
 from roam_tracker.report.metrics_trackingnet import trackingnet_curves, trackingnet_score
-from roam_tracker.toolkits.archives import write_archive
-from roam_tracker.toolkits.onepass import FilePerSequence
+from roam_tracker.toolkits.got10k.archives import write_archive
+from roam_tracker.toolkits.got10k.onepass import FilePerSequence
 
 Array = NDArray[np.float64]
 Curves = tuple[Array, Array, Array]  # success, precision, normalised precision

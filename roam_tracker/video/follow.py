@@ -16,12 +16,12 @@ import torch
 from roam_tracker.core import response
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.core.locate import search_region
-from roam_tracker.drawing import ResponseView, annotate, resized
 from roam_tracker.errors import BoxError, ConfigError, RunError
 from roam_tracker.files import check_place, write_atomic
-from roam_tracker.frames import Frames
 from roam_tracker.images import Rgb
 from roam_tracker.tracker import RoamTracker, to_box
+from roam_tracker.video.drawing import ResponseView, annotate, resized
+from roam_tracker.video.frames import Frames
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".webm": "VP80"}  # ending -> codec that OpenCV brings along
 _HEAD = "frame,x,y,w,h,score\n"

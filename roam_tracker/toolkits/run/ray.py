@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import ConfigError, RunError
-from roam_tracker.toolkits.runs import Failure, Job, Outcome, Worker
+from roam_tracker.toolkits.run.jobs import Failure, Job, Outcome, Worker
 
 _WORKERS: dict[tuple[str, int], Worker] = {}  # of this process: Ray gives it task after task
 

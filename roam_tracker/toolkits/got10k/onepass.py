@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from roam_tracker.errors import ResultError
 from roam_tracker.files import write_atomic
-from roam_tracker.toolkits.archives import write_archive
-from roam_tracker.toolkits.manifest import Manifest
-from roam_tracker.toolkits.runs import Here, Outcome, Tracker
-from roam_tracker.toolkits.schedule import Plan, carry_out
+from roam_tracker.toolkits.got10k.archives import write_archive
+from roam_tracker.toolkits.run.jobs import Here, Outcome, Tracker
+from roam_tracker.toolkits.run.manifest import Manifest
+from roam_tracker.toolkits.run.schedule import Plan, carry_out
 
 Array = NDArray[np.float64]
 

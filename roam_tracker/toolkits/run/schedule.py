@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from roam_tracker.files import write_atomic
-from roam_tracker.toolkits.manifest import Manifest
-from roam_tracker.toolkits.runs import Failure, Job, Pool
+from roam_tracker.toolkits.run.jobs import Failure, Job, Pool
+from roam_tracker.toolkits.run.manifest import Manifest
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from roam_tracker.errors import ConfigError, RunError
-from roam_tracker.sample import KINDS, Sample, render
+from roam_tracker.sample.render import KINDS, Sample, render
 
 _STAMP = "sample.json"
 _FORMAT = 1  # raised when the same settings draw other pixels

@@ -16,7 +16,7 @@ from roam_tracker.datasets.text import read_lines, read_rows
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
 from roam_tracker.report.vot_files import UNKNOWN, Region, read_trajectory
-from roam_tracker.toolkits.workspace import find_sequences, load_yaml, read_experiments
+from roam_tracker.toolkits.vot.workspace import find_sequences, load_yaml, read_experiments
 
 Run = tuple[list[int], list[Region]]
 _EQUAL = 0.99999  # overlap in every frame from which the toolkit calls two repetitions equal
