@@ -19,17 +19,14 @@ from torch import Tensor
 from roam_tracker.core import tracking
 from roam_tracker.core.model import Model
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.scale import ScaleFilter
 from roam_tracker.core.state import Sample, State
 from roam_tracker.core.theta import ThetaShape
 from roam_tracker.errors import InputError
 from roam_tracker.files import write_atomic
 
-_FORMAT = "roam-tracker state 1"
+_FORMAT = "roam-tracker state 2"
 _MADE_AGAIN = ("spectra", "prepared")  # what follows from the rest
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (State, Sample, ThetaShape, OptimizerState, ScaleFilter)
-}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (State, Sample, ThetaShape, OptimizerState)}
 
 
 def write_state(path: str | os.PathLike[str], model: Model, state: State, score: float) -> None:

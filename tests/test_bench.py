@@ -73,7 +73,7 @@ def test_many_targets_at_once_are_measured_as_shares_of_a_tick(tracker, moving_s
     assert found.fps == pytest.approx(1e3 / found.frame_ms)
 
 
-@pytest.mark.parametrize("preset", ["default", "release-small"])
+@pytest.mark.parametrize("preset", ["default", "roam-gru"])
 def test_presets_without_weights_are_measured_with_made_ones(preset, moving_square):
     config = load_preset(preset)
     tracker = RoamTracker(config, "cpu", weights=random_weights(config))
@@ -128,7 +128,7 @@ def test_the_command_prints_a_table_and_writes_json(moving_square, tmp_path, cap
 
 
 def test_a_preset_without_weights_can_be_measured_all_the_same(capsys):
-    assert main(["bench", "--preset", "release-small", "--frames", "30", "--device", "cpu"]) == 2
+    assert main(["bench", "--preset", "paper", "--frames", "30", "--device", "cpu"]) == 2
     assert "--random-weights" in capsys.readouterr().err
 
 

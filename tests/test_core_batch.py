@@ -80,7 +80,7 @@ ALL_OF_IT = {
         "first_share": 0.2,
         "ambiguity": 0.9,
     },
-    "box": {"filter_share": 0.5, "estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 1.0},
+    "box": {"estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 1.0},
 }
 
 
@@ -91,8 +91,8 @@ def with_settings(changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [ALL_OF_IT, {"box": {"filter_share": 1.0}}, {"update": {"decay": 0.1}}],
-    ids=["all", "filter", "decay"],
+    [ALL_OF_IT, {"update": {"decay": 0.1}}],
+    ids=["all", "decay"],
 )
 def test_targets_with_further_settings_are_followed_at_once_as_one_by_one(scenes, changes):
     config = with_settings(changes)
@@ -145,7 +145,6 @@ UPDATE = load_preset("default").update
         {"update": dataclasses.replace(UPDATE, miss_ratio=0.85)},  # few samples, at times fewer than five
         {"update": dataclasses.replace(UPDATE, miss_ratio=1.0, guard_halvings=0)},  # at times none at all
         {"update": dataclasses.replace(UPDATE, steps=1, every_frames=2, memory_frames=3)},
-        {"optimizer": dataclasses.replace(load_preset("default").optimizer, reset=True)},
         {"box": dataclasses.replace(load_preset("default").box, subcell=False, pyramid_roi=0.0)},
     ],
 )
@@ -204,9 +203,9 @@ def test_sets_of_tensors_are_kept_for_a_few_sizes_only(scenes):
 
 
 def test_a_preset_that_needs_its_targets_one_by_one_is_refused():
-    config = dataclasses.replace(CONFIG, box=dataclasses.replace(CONFIG.box, pyramid="joint"))
-    assert refusal(config) == "box.pyramid"
-    with pytest.raises(ConfigError, match=r"box\.pyramid: follow them one by one"):
+    config = dataclasses.replace(CONFIG, oracle=True)
+    assert refusal(config) == "oracle"
+    with pytest.raises(ConfigError, match="oracle: follow them one by one"):
         Batch(Model(config, load_weights("default"), CPU), 2)
 
 
@@ -222,9 +221,7 @@ def test_crops_by_products_are_the_crops_of_each_frame(centre):
     for k, frame in enumerate(frames):
         canvas[k, : frame.shape[0], : frame.shape[1]] = frame
     centres = torch.tensor([centre, (25.0, 15.5)], dtype=torch.float64)
-    sides = torch.tensor([[12.0, 30.5, 70.0], [20.0, 45.0, 66.0]], dtype=torch.float64)[:, :, None].expand(
-        -1, -1, 2
-    )
+    sides = torch.tensor([[12.0, 30.5, 70.0], [20.0, 45.0, 66.0]], dtype=torch.float64)
     extents = torch.tensor([[53, 41], [60, 30]])
     found = search.crop_by_products(canvas, extents, centres, sides, 21, spec)
     for k, frame in enumerate(frames):

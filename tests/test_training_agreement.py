@@ -9,7 +9,6 @@ import torch
 from roam_tracker.core import backbone, memory, response, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.model import Model
-from roam_tracker.core.optimizers import LstmOptimizer
 from roam_tracker.core.state import Sample
 from roam_tracker.training import meta
 from roam_tracker.training.clips import Clip, draw_patches
@@ -32,7 +31,7 @@ TINY = dataclasses.replace(
 )
 TAU, BLOCKS = TINY.update.every_frames, 4
 RATES = TrainingConfig(first_rates=(2e-3, 2e-3, 1e-4, 1e-4))  # of which no update diverges
-SEVERAL = {"first_scales": (1.0, 0.8, 1.25), "first_ratios": (1.0, 1.5)}
+SEVERAL = {"first_scales": (1.0, 0.8, 1.25), "first_rotations": (-20.0, 20.0), "first_flip": True}
 BOX = (40.0, 50.0, 32.0, 24.0)
 
 
@@ -64,13 +63,12 @@ def later_samples(first):
     generator, made = torch.Generator().manual_seed(1), []
     for number in range(BLOCKS * TAU):
         noise = torch.randn(first.features.shape, generator=generator)
-        x, y, w, h, *anchor = torch.rand(6, generator=generator).tolist()
+        x, y, w, h = torch.rand(4, generator=generator).tolist()
         made.append(
             Sample(
                 first.features + 0.3 * noise,
                 (3 + 4 * x, 3 + 4 * y),
                 (1.5 + w, 1.5 + h),
-                (1.5 + anchor[0], 1.5 + anchor[1]),
                 frame=number + 1,
             )
         )
@@ -80,11 +78,10 @@ def later_samples(first):
 def as_clip(first, later):
     samples = [*first, *later]
     features = torch.stack([sample.features for sample in samples])
-    centres, sizes, anchors = (
-        torch.tensor([getattr(sample, name) for sample in samples])
-        for name in ("centre_cells", "size_cells", "anchor_cells")
+    centres, sizes = (
+        torch.tensor([getattr(sample, name) for sample in samples]) for name in ("centre_cells", "size_cells")
     )
-    return Clip(features, centres, centres, sizes, anchors, sizes, torch.zeros(len(samples)), len(first))
+    return Clip(features, centres, centres, sizes, sizes, torch.zeros(len(samples)), len(first))
 
 
 @pytest.mark.parametrize(
@@ -94,14 +91,12 @@ def as_clip(first, later):
         {"first_share": 0.2},
         {"decay": 0.1},
         {"decay": 0.05, "first_share": 0.4, "memory_stride": 2, "samples": 3},
-        {"optimizer": {"reset": True}},
         SEVERAL,
-        {"first_share": 0.2, "optimizer": {"reset": True}, **SEVERAL},
+        {"first_share": 0.2, **SEVERAL},
         {"steps": 1},
         {"steps": 3, "memory_frames": 15},
         {"samples": 8},  # more than the first update has
         {"samples": 3, "memory_frames": 7},
-        {"model": {"box_branch": True}},
         {"model": {"reduced_channels": 24}},  # features in the Fourier domain
     ],
     ids=str,
@@ -146,7 +141,7 @@ def test_each_of_these_settings_changes_the_updates(moving_square, monkeypatch):
     # so that the test above could fail
     found = []
     several = {"first_share": 0.2}, {"decay": 0.1}, {"memory_stride": 2}, {"steps": 3}, {"samples": 8}
-    for changes in ({}, {"optimizer": {"reset": True}}, *several):
+    for changes in ({}, *several):
         config = preset(**changes)
         _, weights, _, first = target(config, moving_square[0][0], monkeypatch)
         clip = as_clip(first, later_samples(first[0]))
@@ -175,7 +170,7 @@ def test_a_clip_begins_with_the_crops_that_tracking_starts_on(moving_square, mon
     patches, clip = draw_patches(footage, [0, 1], np.random.default_rng(0), config, still)
     assert clip.first == len(first) == 6
     for number, sample in enumerate(first):
-        for name in ("centre", "size", "anchor"):
+        for name in ("centre", "size"):
             found = getattr(clip, f"{name}s_cells")[number].tolist()
             assert found == pytest.approx(getattr(sample, f"{name}_cells"), rel=1e-5), name
     features = features_of(model, patches[: clip.first])
@@ -219,28 +214,6 @@ def test_the_first_frame_is_in_every_step_of_training_when_it_has_a_share(moving
             meta_losses(config, weights, as_clip(first, later_samples(first[0])), [0] * BLOCKS, steps=2)
         assert [len(features) for features in batches] == [5 + kept] * 2 * (BLOCKS - 1)
         assert all(torch.equal(features[0], first[0].features) == kept for features in batches)
-
-
-@pytest.mark.parametrize("where", ["tracking", "training"])
-@pytest.mark.parametrize("reset", [True, False])
-def test_hidden_states_are_zero_before_each_update_only_with_reset(where, reset, moving_square, monkeypatch):
-    config = preset(optimizer={"reset": reset})
-    model, weights, state, first = target(config, moving_square[0][0], monkeypatch)
-    empty, step = [], LstmOptimizer.step
-
-    def spy(self, weights, state, *rest):
-        empty.append(not any(part.any() for part in (*state.hidden, *state.cell)))
-        return step(self, weights, state, *rest)
-
-    monkeypatch.setattr(LstmOptimizer, "step", spy)
-    if where == "tracking":
-        for _ in range(3):
-            state = tracking.update(
-                model, dataclasses.replace(state, memory=tuple(later_samples(first[0])[:10]))
-            )
-    else:
-        meta_losses(config, weights, as_clip(first, later_samples(first[0])), [0] * BLOCKS, steps=2)
-    assert empty == [True, False, reset, False, reset, False]  # two steps an update
 
 
 def test_futures_avoid_frames_that_hide_the_target_unless_a_block_has_no_other():

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, response, scale, search, tracking
+from roam_tracker.core import fourier, response, search, tracking
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.fourier import Prepared, Spectra
 from roam_tracker.core.graphs import numbers
@@ -25,17 +25,7 @@ from roam_tracker.errors import ConfigError
 
 def refusal(config: TrackerConfig) -> str | None:
     """The setting for which targets of a preset are followed one by one only; None: there is none."""
-    reasons = {
-        "oracle": config.oracle,
-        "model.box_branch": config.model.box_branch,
-        "model.resize": config.model.resize != "start",
-        "box.pyramid": config.box.pyramid != "after",
-        "box.stretch": config.box.stretch != 1,
-        "box.fit_weight": config.box.fit_weight > 0,
-        "box.reliable_ratio": config.box.reliable_ratio > 0,
-        "optimizer.normalise_inputs": config.optimizer.normalise_inputs,
-    }
-    return next((name for name, holds in reasons.items() if holds), None)
+    return "oracle" if config.oracle else None
 
 
 class Batch:
@@ -113,20 +103,15 @@ class Batch:
         peak = _peaks(masked, config.box.subcell)
         found = centre + (peak - (model.map_size - 1) / 2) * (side / px)[:, None]
 
-        grown, blend = size, config.box.filter_share
-        if blend < 1:
-            steps = numbers([1.0, *sorted(scale for scale in config.box.scales if scale != 1)], side)
-            share = model.pyramid_px / model.patch_px
-            crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
-            peaks = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3))
-            if config.box.estimate == "best":
-                growth = 1 + config.box.size_weight * (steps[peaks.argmax(1)] - 1)
-            else:
-                growth = torch.exp(config.box.size_weight * _vertices(peaks) * steps[2].log())
-            grown = size * growth[:, None]
-        if blend > 0:
-            answer = scale.best_factor(self._scale(), self._columns(found, size), config.box)
-            grown = grown ** (1 - blend) * (size * answer[:, None]) ** blend
+        steps = numbers([1.0, *sorted(scale for scale in config.box.scales if scale != 1)], side)
+        share = model.pyramid_px / model.patch_px
+        crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
+        peaks = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3))
+        if config.box.estimate == "best":
+            growth = 1 + config.box.size_weight * (steps[peaks.argmax(1)] - 1)
+        else:
+            growth = torch.exp(config.box.size_weight * _vertices(peaks) * steps[2].log())
+        grown = size * growth[:, None]
 
         limits = t["extents"].to(size.dtype)  # width, height of the frames
         found = found.clamp_min(0).minimum(limits)
@@ -144,11 +129,6 @@ class Batch:
         t["sample_sizes"][slots, place] = (grown * to_cells).float()
         t["sample_frames"][slots, place] = t["tracked"]
         t["kept"] += keep
-        if blend > 0:
-            known, trusted = self._scale(), score >= config.box.filter_reliable * t["first_peak"]
-            after = scale.learn(known, self._columns(found, grown), config.box)
-            t["scale_top"].copy_(torch.where(trusted[:, None, None], after.top, known.top))
-            t["scale_energy"].copy_(torch.where(trusted[:, None], after.energy, known.energy))
         t["seen"].copy_(torch.cat([found - grown / 2, grown, score[:, None].to(size.dtype)], dim=1))
         t["centre"].copy_(found)
         t["size"].copy_(grown)
@@ -158,10 +138,6 @@ class Batch:
         t, config = self.slots.tensors, self.model.config.update
         length = t["kept"].clamp_max(config.memory_frames)
         turn = t["due"] & (length > 0)
-        if self.model.config.optimizer.reset:
-            for k in range(self.slots.layers):
-                t[f"hidden{k}"].mul_(~turn[:, None])
-                t[f"cell{k}"].mul_(~turn[:, None])
         newest = (length - config.samples).clamp_min(0)
         for index in range(config.steps):
             first = torch.round(newest * (index / (config.steps - 1))).long() if config.steps > 1 else newest
@@ -184,16 +160,6 @@ class Batch:
         if config.decay > 0:
             first = torch.maximum(first, (1 - config.decay) ** t["tracked"][:, None])
         return torch.cat([(first / firsts).expand(-1, firsts), (1 - first) * fresh], dim=1)
-
-    def _scale(self) -> scale.ScaleFilter:
-        return scale.ScaleFilter(self.slots.tensors["scale_top"], self.slots.tensors["scale_energy"])
-
-    def _columns(self, centres: Tensor, sizes: Tensor) -> Tensor:
-        """`scale.columns` (B, D, n) of targets with those centres and sizes (B, 2) in px."""
-        factors = numbers(scale.factors(self.model.config.box), sizes)
-        return scale.columns_of(
-            self._patches(centres, sizes[:, None] * factors[:, None], scale.PATCH, alike=True)
-        )
 
     def _learn(self, places: Tensor, shares: Tensor, turn: Tensor) -> None:
         """One guarded step of eq. (3) on first samples and those at `places` (B, n), weighted by `shares`."""
@@ -250,28 +216,21 @@ class Batch:
 
     def _features(self, centres: Tensor, sides: Tensor, patch_px: int) -> Tensor:
         """(B, n, K, M, M) of square regions: centres (B, 2), sides (B, n), in px."""
-        patches = self._patches(centres, sides[:, :, None].expand(-1, -1, 2), patch_px)
+        patches = self._patches(centres, sides, patch_px)
         flat = patches.flatten(0, 1).to(memory_format=torch.channels_last)
         features: Tensor = self.model.seen_in(flat).unflatten(0, sides.shape)
         return features
 
-    def _patches(self, centres: Tensor, sides: Tensor, size: int, *, alike: bool = False) -> Tensor:
-        """(B, n, 3, size, size) of regions: centres (B, 2), sides (B, n, 2), in px; see `search.crop`."""
+    def _patches(self, centres: Tensor, sides: Tensor, size: int) -> Tensor:
+        """(B, n, 3, size, size) of square regions: centres (B, 2), sides (B, n), in px; see `search.crop`."""
         spec = self.model.spec
         if self.slots.canvas:
             canvas, extents = self.slots.tensors["canvas"], self.slots.tensors["extents"]
-            return search.crop_by_products(canvas, extents, centres, sides, size, spec, alike=alike)
+            return search.crop_by_products(canvas, extents, centres, sides, size, spec)
         empty = torch.zeros(1, 1, 3, dtype=torch.uint8)
         return torch.stack(
             [
-                search.crop(
-                    empty if frame is None else frame,
-                    centre.expand(len(side), 2),
-                    side,
-                    size,
-                    spec,
-                    alike=alike,
-                )
+                search.crop(empty if frame is None else frame, centre.expand(len(side), 2), side, size, spec)
                 for frame, centre, side in zip(self.pixels, centres, sides.float(), strict=True)
             ]
         )

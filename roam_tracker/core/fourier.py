@@ -38,8 +38,8 @@ class Prepared:
 
 
 def suits(shape: ThetaShape) -> bool:
-    """Whether such a model gains: not with a box branch, filters resized in use, or many features."""
-    return not shape.box and shape.applied is None and shape.channels <= 2 * shape.reduced
+    """Whether such a model gains: not with many features."""
+    return shape.channels <= 2 * shape.reduced
 
 
 def transform(features: Tensor, shape: ThetaShape) -> Spectra:

@@ -75,7 +75,7 @@ class Model:
 
     @torch.no_grad()
     def features(
-        self, frame: Tensor, centre_px: Pair, sides_px: Sequence[Pair], patch_px: int | None = None
+        self, frame: Tensor, centre_px: Pair, sides_px: Sequence[float], patch_px: int | None = None
     ) -> Tensor:
         """(n, K, M, M) feature maps of n regions of the frame around one centre, in patches of `patch_px`."""
         centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
@@ -125,20 +125,16 @@ def canonical_shape(config: TrackerConfig) -> ThetaShape:
     """The shape of theta(0) and lambda(0) as they are stored."""
     model = config.model
     channels = backbone.backbone_spec(model.backbone).channels
-    return ThetaShape(
-        channels, model.reduced_channels, model.filter_height, model.filter_width, model.box_branch
-    )
+    return ThetaShape(channels, model.reduced_channels, model.filter_height, model.filter_width)
 
 
 def start_parameters(
     config: TrackerConfig, weights: Mapping[str, Tensor], size_cells: Pair, map_size: int
 ) -> Start:
-    """theta(0) and lambda(0) for a target of (w, h) cells; shared with training.
-
-    They are resized now, or, with model.resize = "forward", stay canonical and are resized in use.
-    """
+    """theta(0) and lambda(0) for a target of (w, h) cells; shared with training."""
     model, canonical = config.model, canonical_shape(config)
-    shape = fit_shape(config, canonical, size_cells, map_size)
+    height, width = filter_size(size_cells, model.filter_factor, map_size)
+    shape = replace(canonical, height=height, width=width)
     constant = weights.get("update_rates")
     return Start(
         resize(weights["theta0"], canonical, shape, keep_gain=model.keep_gain),
@@ -146,11 +142,3 @@ def start_parameters(
         shape,
         None if constant is None else resize(constant, canonical, shape, keep_gain=False),
     )
-
-
-def fit_shape(config: TrackerConfig, shape: ThetaShape, size_cells: Pair, map_size: int) -> ThetaShape:
-    """The shape with filters that fit a target of (w, h) cells."""
-    height, width = filter_size(size_cells, config.model.filter_factor, map_size)
-    if config.model.resize == "forward":
-        return replace(shape, applied=(height, width))
-    return replace(shape, height=height, width=width)

@@ -7,7 +7,7 @@ loss; every coordinate of theta is one row of the batch and all rows share the w
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -36,8 +36,8 @@ class Optimizer(ABC):
     def __init__(self, config: OptimizerConfig) -> None:
         self.config = config
 
-    def new_weights(self, generator: torch.Generator, groups: int) -> dict[str, Tensor]:
-        """Untrained weights omega for a theta of that many parameter groups."""
+    def new_weights(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Untrained weights omega."""
         return {}
 
     def init(self, rates: Tensor, groups: Tensor, constant: Tensor | None = None) -> OptimizerState:
@@ -48,11 +48,6 @@ class Optimizer(ABC):
         constant: (count,) learned update rates resized to the target, where the rule has such
         """
         return OptimizerState(rates, groups)
-
-    def forget(self, state: OptimizerState) -> OptimizerState:
-        """The state with hidden and cell states of zero."""
-        zeros = tuple(torch.zeros_like(part) for part in state.hidden)
-        return replace(state, hidden=zeros, cell=zeros)
 
     def step(
         self, weights: Weights, state: OptimizerState, theta: Tensor, gradient: Tensor, loss: Tensor
@@ -113,21 +108,18 @@ class LearnedOptimizer(Optimizer):
     gates = 1
     recurrent = True
 
-    def new_weights(self, generator: torch.Generator, groups: int) -> dict[str, Tensor]:
-        """Uniform weights within hidden^-1/2; the output starts at `output_bias`."""
+    def new_weights(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Uniform weights within hidden^-1/2, biases of 0; training sets where the output starts."""
         hidden, weights = self.config.hidden, {}
-        columns = 5 if self.config.gradient_input == "log_sign" else 4
         for layer in range(self.config.layers):
-            width = columns if layer == 0 else hidden
+            width = 5 if layer == 0 else hidden
             shapes = {"input": width, "recurrent": hidden} if self.recurrent else {"input": width}
             for name, rows in shapes.items():
                 uniform = torch.rand(rows, self.gates * hidden, generator=generator)
                 weights[f"layer{layer}.{name}"] = (2 * uniform - 1) * hidden**-0.5
             weights[f"layer{layer}.bias"] = torch.zeros(self.gates * hidden)
         weights["output.weight"] = (2 * torch.rand(hidden, generator=generator) - 1) * hidden**-0.5
-        weights["output.bias"] = torch.full(
-            (groups if self.config.group_bias else 1,), self.config.output_bias
-        )
+        weights["output.bias"] = torch.zeros(4 if self.config.group_bias else 1)
         return weights
 
     def init(self, rates: Tensor, groups: Tensor, constant: Tensor | None = None) -> OptimizerState:
@@ -157,19 +149,13 @@ class LearnedOptimizer(Optimizer):
         """One layer: x (count, width), h and c (count, hidden); returns the new h and c."""
 
     def inputs(self, rates: Tensor, gradient: Tensor, theta: Tensor, loss: Tensor) -> Tensor:
-        """I of eq. (4) as (count, 4), or (count, 5) where the gradient takes two columns."""
+        """I of eq. (4) as (count, 5): the gradient takes two columns."""
         columns = [torch.log(rates.clamp_min(1e-12)) / P if self.config.log_rate_input else rates]
-        if self.config.gradient_input == "raw":
-            columns.append(gradient)
-        else:
-            size, knee = gradient.abs(), math.exp(-P)
-            columns.append(torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0))
-            columns.append(torch.where(size > knee, gradient.sign(), gradient / knee))
+        size, knee = gradient.abs(), math.exp(-P)
+        columns.append(torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0))
+        columns.append(torch.where(size > knee, gradient.sign(), gradient / knee))
         columns += [theta, (torch.log(loss + 1e-6) if self.config.log_loss_input else loss).expand_as(theta)]
-        stacked = torch.stack(columns)  # each column one block of memory, see LstmOptimizer
-        if self.config.normalise_inputs:
-            stacked = stacked / (stacked.square().mean(1, keepdim=True).sqrt() + 1e-12)
-        return stacked.t()
+        return torch.stack(columns).t()  # each column one block of memory, see LstmOptimizer
 
 
 class LstmOptimizer(LearnedOptimizer):
@@ -177,9 +163,9 @@ class LstmOptimizer(LearnedOptimizer):
 
     gates = 4
 
-    def new_weights(self, generator: torch.Generator, groups: int) -> dict[str, Tensor]:
+    def new_weights(self, generator: torch.Generator) -> dict[str, Tensor]:
         """As the base, but the forget gate starts open."""
-        weights, hidden = super().new_weights(generator, groups), self.config.hidden
+        weights, hidden = super().new_weights(generator), self.config.hidden
         for layer in range(self.config.layers):
             weights[f"layer{layer}.bias"][hidden : 2 * hidden] = 1.0
         return weights

@@ -14,33 +14,28 @@ def crop(
     sides_px: Tensor,
     size: int,
     spec: BackboneSpec,
-    *,
-    alike: bool = False,
 ) -> Tensor:
     """Patches of one frame, resized and normalised (paper, section 5, Patch Cropping).
 
     frame:      (H, W, 3) uint8, RGB
     centres_px: (n, 2) x, y in px of the frame
-    sides_px:   (n, 2) width and height of the regions in px of the frame, equal but for stretched ones
-    alike:      average all regions as the smallest one, so that they differ by their size alone
+    sides_px:   (n,) sides of the square regions in px of the frame
     returns:    (n, 3, size, size) float32, (pixel - mean) / std; 0, the mean colour, outside the frame
 
     Bilinear; a region more than twice as large as the patch is first averaged over whole pixels.
     """
     regions = list(zip(centres_px.tolist(), sides_px.tolist(), strict=True))
-    if alike:
-        return _sample(frame, regions, min(_shrink(sides, size) for _, sides in regions), size, spec)
-    if all(_shrink(sides, size) == 1 for _, sides in regions):
+    if all(_shrink(side, size) == 1 for _, side in regions):
         return _sample(frame, regions, 1, size, spec)
     return torch.cat([_sample(frame, [(c, s)], _shrink(s, size), size, spec) for c, s in regions])
 
 
-Region = tuple[list[float], list[float]]  # centre x, y and width, height in px
+Region = tuple[list[float], float]  # centre x, y and side in px
 
 
-def _shrink(sides: list[float], size: int) -> int:
+def _shrink(side: float, size: int) -> int:
     """Pixels that are averaged along each axis before a region is resized."""
-    return max(1, int(max(sides) / size))
+    return max(1, int(side / size))
 
 
 def _sample(frame: Tensor, regions: list[Region], shrink: int, size: int, spec: BackboneSpec) -> Tensor:
@@ -48,10 +43,10 @@ def _sample(frame: Tensor, regions: list[Region], shrink: int, size: int, spec: 
     height, width = frame.shape[:2]
     # the part of the frame that the regions touch, with room for the bilinear neighbours
     margin = shrink + 1
-    left = max(0, min(int(x - across / 2) for (x, _), (across, _) in regions) - margin)
-    top = max(0, min(int(y - down / 2) for (_, y), (_, down) in regions) - margin)
-    right = min(width, max(int(x + across / 2) for (x, _), (across, _) in regions) + margin + 1)
-    bottom = min(height, max(int(y + down / 2) for (_, y), (_, down) in regions) + margin + 1)
+    left = max(0, min(int(x - side / 2) for (x, _), side in regions) - margin)
+    top = max(0, min(int(y - side / 2) for (_, y), side in regions) - margin)
+    right = min(width, max(int(x + side / 2) for (x, _), side in regions) + margin + 1)
+    bottom = min(height, max(int(y + side / 2) for (_, y), side in regions) + margin + 1)
     if right <= left or bottom <= top:  # the regions lie wholly outside
         return torch.zeros(len(regions), 3, size, size, device=frame.device)
     window = _normalised(_averaged(frame[top:bottom, left:right], shrink), spec)
@@ -62,7 +57,7 @@ def _sample(frame: Tensor, regions: list[Region], shrink: int, size: int, spec: 
         [(2 * (c - o) / e - 1) for c, o, e in zip(centre, (left, top), extent, strict=True)]
         for centre, _ in regions
     ]
-    reaches = [[side / e for side, e in zip(sides, extent, strict=True)] for _, sides in regions]
+    reaches = [[side / e for e in extent] for _, side in regions]
     offsets = torch.arange(1 - size, size, 2, device=frame.device) / size  # twice (j + 1/2 - size/2) / size
     middle, reach = torch.tensor([middles, reaches], device=frame.device)[..., None]
     across, down = (middle + offsets * reach).unbind(1)  # (n, size) each
@@ -136,8 +131,6 @@ def crop_by_products(
     sides_px: Tensor,
     size: int,
     spec: BackboneSpec,
-    *,
-    alike: bool = False,
 ) -> Tensor:
     """What `crop` gives, for many frames at once and without a look at any value, as two matrix products.
 
@@ -146,15 +139,12 @@ def crop_by_products(
 
     frames:     (B, H, W, 3) uint8, RGB, each in the upper left corner of its canvas
     extents_px: (B, 2) int64, width and height of each frame
-    centres_px: (B, 2) float64, sides_px: (B, n, 2) float64
-    alike:      average all regions of a frame as the smallest one
+    centres_px: (B, 2) float64, sides_px: (B, n) float64
     returns:    (B, n, 3, size, size) float32
     """
-    shrink = torch.floor(sides_px.amax(2) / size).clamp_min(1)  # (B, n)
-    if alike:
-        shrink = shrink.amin(1, keepdim=True).expand_as(shrink)
+    shrink = torch.floor(sides_px / size).clamp_min(1)  # (B, n)
     columns, rows = (
-        _weights(centres_px[:, None, k], sides_px[..., k], extents_px[:, None, k], shrink, size, length)
+        _weights(centres_px[:, None, k], sides_px, extents_px[:, None, k], shrink, size, length)
         for k, length in ((0, frames.shape[2]), (1, frames.shape[1]))
     )
     pixels = frames.permute(0, 3, 1, 2).float()

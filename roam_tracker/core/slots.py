@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, scale, tracking
+from roam_tracker.core import fourier, tracking
 from roam_tracker.core.graphs import Graphs
 from roam_tracker.core.model import Model
 from roam_tracker.core.optimizers import OptimizerState
@@ -55,7 +55,6 @@ class Slots:
                 t["sample_features"][slot, k].clone(),
                 tuple(centres[k]),
                 tuple(sizes[k]),
-                tuple(sizes[k]),
                 frame=frames[k],
             )
             for k in (k % memory for k in range(max(0, kept - memory), kept))
@@ -76,9 +75,6 @@ class Slots:
             theta=t["theta"][slot, inside],
             optimizer=optimizer,
             memory=tuple(samples),
-            scale=None
-            if start.scale is None
-            else scale.ScaleFilter(t["scale_top"][slot].clone(), t["scale_energy"][slot].clone()),
             rejected_steps=int(t["rejected"][slot]),
         )
         return tracking.prepared(self.model, now)
@@ -152,11 +148,6 @@ class Slots:
         for k, part in enumerate(hidden):
             tensors[f"hidden{k}"] = torch.zeros(part.shape[1], slots, count, device=device)
             tensors[f"cell{k}"] = torch.zeros(part.shape[1], slots, count, device=device)
-        if config.box.filter_share > 0:
-            patches = torch.zeros(config.box.filter_scales, 3, scale.PATCH, scale.PATCH)
-            blank = scale.learn(None, scale.columns_of(patches), config.box)
-            tensors["scale_top"] = zeros(*blank.top.shape, dtype=blank.top.dtype)
-            tensors["scale_energy"] = zeros(*blank.energy.shape)
         if fourier.suits(shape):
             for name, side in (("search", model.map_size), ("pyramid", model.pyramid_map_size)):
                 values = fourier.prepare(torch.zeros(count), shape, side).values
@@ -189,8 +180,6 @@ class Slots:
                 t[f"{kind}_features"][slot, k] = sample.features
                 t[f"{kind}_centres"][slot, k] = torch.tensor(sample.centre_cells)
                 t[f"{kind}_sizes"][slot, k] = torch.tensor(sample.size_cells)
-        if state.scale is not None:
-            t["scale_top"][slot], t["scale_energy"][slot] = state.scale.top, state.scale.energy
         t["inside"][slot] = inside
         for name, values in (("theta", state.theta), ("rates", state.optimizer.rates)):
             t[name][slot] = 0.0

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from roam_tracker.core.fourier import Prepared, Spectra
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.scale import ScaleFilter
 from roam_tracker.core.theta import ThetaShape
 
 Box = tuple[float, float, float, float]
@@ -21,7 +20,6 @@ class Sample:
     features: Tensor  # (K, M, M)
     centre_cells: Pair
     size_cells: Pair
-    anchor_cells: Pair  # the size the tracker believed in when it cropped
     spectra: Spectra | None = None  # of the features alone, (1, K + 1, P, Q)
     frame: int = 0  # when it was seen
 
@@ -54,10 +52,7 @@ class State:
     optimizer: OptimizerState
     memory: tuple[Sample, ...]  # oldest first
     first_peak: float  # of the response on the first frame, after theta(1)
-    drifting: bool = False  # the wide motion map is in use
-    first_ratio: float = 1.0  # w / h of the first box
     first_samples: tuple[Sample, ...] = ()  # views of the first frame, where every step sees them
-    scale: ScaleFilter | None = None  # with box.filter_share
     rejected_steps: int = 0  # updates undone because the loss rose or was not finite
     prepared: Mapping[int, Prepared] = field(default_factory=dict)  # theta by side of the map, see fourier.py
 

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from roam_tracker.core import fourier, locate, memory, response
 from roam_tracker.core.fourier import Spectra
-from roam_tracker.core.model import Model, fit_shape, start_parameters
-from roam_tracker.core.response import BoxTargets
+from roam_tracker.core.model import Model, start_parameters
 from roam_tracker.core.state import Box, Observer, Pair, Sample, State, StepRecord
 from roam_tracker.core.theta import ThetaShape
 
@@ -29,33 +28,25 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     x, y, w, h = (float(value) for value in box)
     config, centre, size = model.config, (x + w / 2, y + h / 2), (w, h)
     side = model.region_side(size)
-    anchor = model.cells(w, side), model.cells(h, side)
-    begin = start_parameters(config, model.weights, anchor, model.map_size)
+    size_cells = model.cells(w, side), model.cells(h, side)
+    begin = start_parameters(config, model.weights, size_cells, model.map_size)
     features = model.first_features(frame, centre, size)
     spectra = _spectra(model.transformed(features, begin.shape))
     samples = [
-        Sample(maps, *view.label(side, size, model.map_size, model.patch_cells), anchor, spectrum)
+        Sample(maps, *view.label(side, size, model.map_size, model.patch_cells), spectrum)
         for maps, spectrum, view in zip(features, spectra, model.views, strict=True)
     ]
-    batch, theta, groups = _batch(model, samples), begin.theta, begin.shape.groups(model.device)
-    for index in range(config.update.first_steps):
-        loss, gradient = response.loss_and_gradient(theta, begin.shape, *batch)
-        moved = theta - begin.rates * gradient
-        # one step is the paper's and as long as lambda(0) says; of several each must lower the loss
-        halvings = config.update.guard_halvings if config.update.first_steps > 1 else 0
-        theta, accepted = _shortened(model, begin.shape, theta, moved, loss, batch, halvings)
-        if observe is not None:
-            after = float(response.update_loss(theta, begin.shape, *batch))
-            observe(StepRecord(0, index, float(loss), after, begin.rates, groups, accepted))
+    batch, groups = _batch(model, samples), begin.shape.groups(model.device)
+    loss, gradient = response.loss_and_gradient(begin.theta, begin.shape, *batch)
+    moved = begin.theta - begin.rates * gradient  # as long as lambda(0) says: no guard
+    theta, accepted = _shortened(model, begin.shape, begin.theta, moved, loss, batch, 0)
+    if observe is not None:
+        after = float(response.update_loss(theta, begin.shape, *batch))
+        observe(StepRecord(0, 0, float(loss), after, begin.rates, groups, accepted))
     peak = float(response.respond(theta, begin.shape, batch[0]).amax())
     optimizer = model.optimizer.init(begin.rates, groups, begin.constant)
-    drifting = config.box.reliable_ratio > 0  # the first search is a wide one
     firsts = tuple(samples) if config.update.first_share > 0 else ()
-    state = State(
-        centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, w / h, first_samples=firsts
-    )
-    if config.box.filter_share > 0:
-        state = replace(state, scale=locate.learned_scale(model, state, frame))
+    state = State(centre, size, 0, theta, begin.shape, optimizer, (), peak, first_samples=firsts)
     return prepared(model, state)
 
 
@@ -70,20 +61,12 @@ def step(
     returns: the new state; the predicted box x, y, w, h in px; the score, the peak of the response map
     before the motion map (about 1 where the target looks as expected, 0 where nothing does)
     """
-    config, region = model.config, locate.search_region(model, state)
-    joint = config.box.pyramid == "joint" and not config.model.box_branch
-    sides = locate.candidate_sides(model, state, region) if joint else [region]
-    features = model.features(frame, state.centre_px, sides)
+    config, region = model.config, model.region_side(state.size_px)
+    features = model.features(frame, state.centre_px, [region])
     seen = model.transformed(features, state.shape)
     maps = model.respond(state, seen)
     score = float(maps[0].amax())
-    state = replace(state, drifting=_is_drifting(model, state, score))
-    if config.model.box_branch:
-        centre, size = locate.regressed_box(model, state, features, maps[0], region)
-    elif joint:
-        centre, size = locate.joint_box(model, state, maps, region)
-    else:
-        centre, size = locate.pyramid_box(model, state, frame, maps[0], region)
+    centre, size = locate.pyramid_box(model, state, frame, maps[0], region)
     height, width = frame.shape[:2]
     smallest = config.box.min_side_px
     centre = min(max(centre[0], 0.0), float(width)), min(max(centre[1], 0.0), float(height))
@@ -92,12 +75,9 @@ def step(
     sample = _sample(model, state, features[0], _spectra(seen)[0], box, region)
     sure = score >= config.update.miss_ratio * state.first_peak
     sure = sure and not locate.is_ambiguous(model, state, maps[0], region)
-    trusted = score >= config.box.filter_reliable * state.first_peak
     state = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
     if sure and memory.is_kept(config.update, state.frames):
         state = replace(state, memory=(*state.memory, sample)[-config.update.memory_frames :])
-    if state.scale is not None and trusted:
-        state = replace(state, scale=locate.learned_scale(model, state, frame))
     if state.frames % config.update.every_frames == 0 and state.memory:
         state = update(model, state, observe)
     return state, state.box, score
@@ -128,12 +108,6 @@ def update(model: Model, state: State, observe: Observer | None = None) -> State
     The first step sees the oldest n samples, the last one the newest n (H).
     """
     config = model.config.update
-    if model.config.model.resize == "forward":
-        side = model.region_side(state.size_px)
-        size_cells = model.cells(state.size_px[0], side), model.cells(state.size_px[1], side)
-        state = replace(state, shape=fit_shape(model.config, state.shape, size_cells, model.map_size))
-    if model.config.optimizer.reset:
-        state = replace(state, optimizer=model.optimizer.forget(state.optimizer))
     for index in range(config.steps):
         seen = [state.memory[k] for k in memory.seen_in_step(config, len(state.memory), index, config.steps)]
         ages = [state.frames - sample.frame for sample in seen]
@@ -143,9 +117,7 @@ def update(model: Model, state: State, observe: Observer | None = None) -> State
     return prepared(model, state)
 
 
-Batch = tuple[  # features, labels, loss, targets of the box branch, shares of the samples
-    Tensor | Spectra, Tensor, str, BoxTargets | None, Tensor | None
-]
+Batch = tuple[Tensor | Spectra, Tensor, str, Tensor | None]  # features, labels, loss, shares of the samples
 
 
 def _guarded_step(
@@ -187,14 +159,10 @@ def _batch(model: Model, samples: Sequence[Sample], shares: Sequence[float] | No
     config = model.config.model
     centres, sizes = pairs([s.centre_cells for s in samples]), pairs([s.size_cells for s in samples])
     labels = response.gaussian_labels(centres, sizes, model.map_size, config.label_alpha)
-    boxes = None
-    if config.box_branch:
-        anchors = pairs([s.anchor_cells for s in samples])
-        boxes = response.box_targets(centres, sizes, anchors, model.map_size, config.box_positives)
     spectra = [s.spectra for s in samples if s.spectra is not None]
     features = fourier.stack(spectra) if spectra else torch.stack([s.features for s in samples])
     counts = None if shares is None else torch.tensor(shares, device=model.device)
-    return features, labels, config.loss, boxes, counts
+    return features, labels, config.loss, counts
 
 
 def _spectra(seen: Tensor | Spectra) -> Sequence[Spectra | None]:
@@ -203,29 +171,17 @@ def _spectra(seen: Tensor | Spectra) -> Sequence[Spectra | None]:
 
 
 def _sample(
-    model: Model, state: State, features: Tensor, spectra: Spectra | None, box: Box, region: Pair
+    model: Model, state: State, features: Tensor, spectra: Spectra | None, box: Box, region: float
 ) -> Sample:
     """A box x, y, w, h in px as the label of the patch that was searched around the state's centre."""
-    (x, y, w, h), (across, down), (believed_w, believed_h) = box, region, state.size_px
-    middle = (model.map_size - 1) / 2
+    (x, y, w, h), middle = box, (model.map_size - 1) / 2
     centre = (
-        middle + model.cells(x + w / 2 - state.centre_px[0], across),
-        middle + model.cells(y + h / 2 - state.centre_px[1], down),
+        middle + model.cells(x + w / 2 - state.centre_px[0], region),
+        middle + model.cells(y + h / 2 - state.centre_px[1], region),
     )
-    anchor = model.cells(believed_w, across), model.cells(believed_h, down)
-    size = model.cells(w, across), model.cells(h, down)
-    return Sample(features, centre, size, anchor, spectra, state.frames + 1)
+    size = model.cells(w, region), model.cells(h, region)
+    return Sample(features, centre, size, spectra, state.frames + 1)
 
 
 def _corner(centre: Pair, size: Pair) -> Pair:
     return centre[0] - size[0] / 2, centre[1] - size[1] / 2
-
-
-def _is_drifting(model: Model, state: State, score: float) -> bool:
-    """After a miss the search is wide until a reliable peak is seen again (release family)."""
-    reliable = model.config.box.reliable_ratio
-    if reliable == 0:
-        return False
-    if score < model.config.update.miss_ratio * state.first_peak:
-        return True
-    return state.drifting and score < reliable * state.first_peak

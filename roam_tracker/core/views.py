@@ -19,34 +19,24 @@ class View:
     """One change of the search region around the target; the first view changes nothing."""
 
     scale: float = 1.0  # of the region's side: above 1 the target looks smaller
-    ratio: float = 1.0  # of the region's width over its height
     degrees: float = 0.0  # by which the region is turned
     shift: Pair = (0.0, 0.0)  # of the region's centre, in target sides (w, h)
     flip: bool = False  # left to right
     blur: float = 0.0  # std in px of the patch
-
-    def sides(self, side_px: float) -> Pair:
-        """Width and height in px of the region, of a region with that side."""
-        return side_px * self.scale * math.sqrt(self.ratio), side_px * self.scale / math.sqrt(self.ratio)
 
     def label(self, side_px: float, size_px: Pair, map_size: int, cells: float) -> tuple[Pair, Pair]:
         """Centre and size of the target in feature cells of this view's map of M x M cells.
 
         cells: length of the patch in feature cells, patch side over stride
         """
-        across, down = self.sides(side_px)
-        per_px = cells / across, cells / down
-        middle = (map_size - 1) / 2
-        x, y = (-move * size * per for move, size, per in zip(self.shift, size_px, per_px, strict=True))
-        return (middle + (-x if self.flip else x), middle + y), (
-            size_px[0] * per_px[0],
-            size_px[1] * per_px[1],
-        )
+        per_px, middle = cells / (side_px * self.scale), (map_size - 1) / 2
+        x, y = (-move * size * per_px for move, size in zip(self.shift, size_px, strict=True))
+        return (middle + (-x if self.flip else x), middle + y), (size_px[0] * per_px, size_px[1] * per_px)
 
 
 def views(config: UpdateConfig) -> tuple[View, ...]:
     """The views that the settings name, the unchanged one first."""
-    found = [View(scale, ratio) for ratio in config.first_ratios for scale in config.first_scales]
+    found = [View(scale) for scale in config.first_scales]
     found += [View(degrees=degrees) for degrees in config.first_rotations]
     far = config.first_shift
     found += [View(shift=move) for move in ((far, far), (-far, far), (far, -far), (-far, -far)) if far > 0]
@@ -72,7 +62,7 @@ def view_patches(
         [[c + s * v for c, s, v in zip(centre_px, size_px, view.shift, strict=True)] for view in chosen],
         dtype=torch.float64,
     )
-    sides = torch.tensor([view.sides(side_px) for view in chosen])
+    sides = torch.tensor([side_px * view.scale for view in chosen])
     patches = search.crop(frame, centres, sides, patch_px, spec)
     for number, view in enumerate(chosen):
         one = slice(number, number + 1)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roam_tracker.core import backbone, response, search, tracking
+from roam_tracker.core import backbone, search, tracking
 from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.graphs import Graphs
@@ -261,7 +261,6 @@ class _Clock:
             (backbone, "extract", "backbone"),
             (tracker.model, "transformed", "response"),
             (tracker.model, "respond", "response"),
-            (response, "regress", "response"),
             (tracking, "update", "update"),
             (tracker, "_frame", "transfer"),
         ]

@@ -13,9 +13,7 @@ from roam_tracker.core.theta import ThetaShape
 from roam_tracker.training.clips import Clip
 
 Features = Tensor | fourier.Spectra
-Batch = tuple[  # features, labels, loss, targets of the boxes, shares of the samples
-    Features, Tensor, str, response.BoxTargets | None, Tensor | None
-]
+Batch = tuple[Features, Tensor, str, Tensor | None]  # features, labels, loss, shares of the samples
 _FARTHEST = 2.0  # target sides that a tracker's own label may be off
 
 
@@ -36,8 +34,7 @@ def meta_losses(
     own_labels: update samples are labelled where the responses to them peak, and kept or not, as in
                 tracking; otherwise they have the clip's noisy true labels. No gradient goes that way
     observe:    called with the optimizer's state after each recurrent step
-    returns:    (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights, and
-                in the clip's features where they have a graph
+    returns:    (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights
 
     The guard of the preset is at work as in tracking, its factor a constant: without it some clips
     diverge, and what they would teach is lost.
@@ -49,34 +46,24 @@ def meta_losses(
     features, map_size = clip.features.to(clip.centres_cells.dtype), clip.features.shape[-1]
     if model.window:
         features = features * search.hann_window(map_size, map_size).to(features.device)
-    width, height = clip.anchors_cells[0].tolist()
+    width, height = clip.sizes_cells[0].tolist()  # the first view's is the target's own
     begin = start_parameters(config, weights, (width, height), map_size)
     shape = begin.shape
     seen: Features = features
-    if fourier.suits(shape) and not features.requires_grad:
+    if fourier.suits(shape):
         seen = fourier.transform(features, shape)  # once for all that looks at them
 
     def batch(
         samples: list[int], centres: Tensor, sizes: Tensor, shares: Sequence[float] | None = None
     ) -> Batch:
         labels = response.gaussian_labels(centres[samples], sizes[samples], map_size, model.label_alpha)
-        boxes = None
-        if model.box_branch:
-            boxes = response.box_targets(
-                centres[samples], sizes[samples], clip.anchors_cells[samples], map_size, model.box_positives
-            )
         counts = None if shares is None else torch.tensor(shares, device=features.device)
-        return chosen_of(seen, samples), labels, model.loss, boxes, counts
+        return chosen_of(seen, samples), labels, model.loss, counts
 
     first_batch = batch(list(range(start)), clip.centres_cells, clip.sizes_cells)
-    theta = begin.theta
-    for _ in range(config.update.first_steps):
-        first_loss = response.update_loss(theta, shape, *first_batch)
-        (gradient,) = torch.autograd.grad(first_loss, theta, create_graph=True)
-        moved = theta - begin.rates * gradient
-        guarded = config.update.first_steps > 1  # a single step is as long as lambda(0) says
-        share = guarded_share(config, shape, theta, moved, first_loss, first_batch) if guarded else 1.0
-        theta = theta + share * (moved - theta) if guarded else moved
+    first_loss = response.update_loss(begin.theta, shape, *first_batch)
+    (gradient,) = torch.autograd.grad(first_loss, begin.theta, create_graph=True)
+    theta = begin.theta - begin.rates * gradient  # as long as lambda(0) says: no guard
     optimizer = make_optimizer(config.optimizer)
     state = optimizer.init(begin.rates, shape.groups(theta.device), begin.constant)
     with torch.no_grad():
@@ -88,8 +75,6 @@ def meta_losses(
     for block, future in enumerate(futures):
         frames = tau * block  # tracked so far
         if block > 0:
-            if config.optimizer.reset:
-                state = optimizer.forget(state)
             latest = range(frames - tau + 1, frames + 1)
             if own_labels:
                 maps = response.respond(
