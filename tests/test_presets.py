@@ -9,7 +9,8 @@ import torch
 from roam_tracker import RoamTracker
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import load_preset, preset_names
-from roam_tracker.core.model import Model, canonical_shape, start_parameters
+from roam_tracker.core.theta import canonical_shape, start_parameters
+from roam_tracker.core.tracking import Model
 from roam_tracker.errors import WeightsError
 
 SHIPPED = [
@@ -20,7 +21,7 @@ SHIPPED = [
     .is_file()
 ]
 # those whose backbone ships too
-COMPLETE = [name for name in SHIPPED if backbone_spec(load_preset(name).model.backbone).file is None]
+COMPLETE = [name for name in SHIPPED if not backbone_spec(load_preset(name).model.backbone).apart]
 
 
 def bare_model(name):

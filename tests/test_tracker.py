@@ -9,8 +9,8 @@ from PIL import Image
 import roam_tracker
 from roam_tracker import RoamTracker
 from roam_tracker.core import tracking
-from roam_tracker.core.batch import Batch
 from roam_tracker.core.config import load_preset
+from roam_tracker.core.fast.many import Batch
 from roam_tracker.errors import (
     BoxError,
     ConfigError,

@@ -7,7 +7,7 @@ from conftest import NEEDS_BFLOAT16
 from PIL import Image
 
 from roam_tracker.core.config import load_preset
-from roam_tracker.core.model import canonical_shape
+from roam_tracker.core.theta import canonical_shape
 from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.clips import Clip, draw_clip, find_videos

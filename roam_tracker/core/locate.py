@@ -1,45 +1,33 @@
-"""From a response map to a box (section 4, Bounding Box Estimation)."""
+"""From response maps to a place and a size (section 4, Bounding Box Estimation)."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from roam_tracker.core.model import Model
-from roam_tracker.core.state import Pair, State
+from roam_tracker.core.config import BoxConfig
+from roam_tracker.core.state import Pair
 
 
-def motion_map(model: Model, state: State, region: float) -> Tensor:
-    """The Gaussian-like map of section 4 that suppresses large movement (J), (M, M)."""
-    w, h = state.size_px
-    cells = torch.arange(model.map_size, device=model.device) - (model.map_size - 1) / 2
-    one = torch.exp(
-        -0.5 * (cells / (model.config.box.motion_sigma * model.cells(math.sqrt(w * h), region))) ** 2
-    )
-    return one[:, None] * one[None, :]
+def motion_map(centre_cells: Pair, std_cells: float, like: Tensor) -> Tensor:
+    """The Gaussian-like map of section 4 that suppresses large movement (J), (M, M).
+
+    centre_cells: x, y of its top; like: a response map (M, M)
+    """
+    cells = torch.arange(like.shape[-1], device=like.device)
+    across, down = (torch.exp(-0.5 * ((cells - middle) / std_cells) ** 2) for middle in centre_cells)
+    return down[:, None] * across[None, :]
 
 
-def pyramid_box(
-    model: Model, state: State, frame: Tensor, values: Tensor, region: float
-) -> tuple[Pair, Pair]:
-    """Centre and size in px: the peak under the motion map, then what the crops around it say of the size."""
-    config = model.config.box
-    centre = _to_px(model, state, _peak(values * motion_map(model, state, region), config.subcell), region)
-    share = model.pyramid_px / model.patch_px  # one scale of pixels in both patches
-    sides = [region * scale * share for scale in _scales(model)]
-    features = model.features(frame, centre, sides, model.pyramid_px)
-    maps = model.respond(state, model.transformed(features, state.shape))
-    return centre, _new_size(model, state, maps.amax((1, 2)))
+def peak(values: Tensor, subcell: bool) -> Pair:
+    """Column and row of the maximum of a map (M, M).
 
-
-def is_ambiguous(model: Model, state: State, values: Tensor, region: float) -> bool:
-    """Whether the response map (M, M) has a second peak so high that the frame is no sample."""
-    share = model.config.update.ambiguity
-    if share == 1:
-        return False
-    masked = values * motion_map(model, state, region)
-    cells = model.cells(state.size_px[0], region), model.cells(state.size_px[1], region)
-    return second_peak(values, int(masked.argmax()), cells) > share
+    subcell: move it to the top of the parabola through its neighbours along each axis
+    """
+    row, column = divmod(int(values.argmax()), values.shape[1])
+    if not subcell:
+        return float(column), float(row)
+    return column + _offset(values[row], column), row + _offset(values[:, column], row)
 
 
 def second_peak(values: Tensor, at: int, size_cells: Pair) -> float:
@@ -54,24 +42,22 @@ def second_peak(values: Tensor, at: int, size_cells: Pair) -> float:
     return float(others.amax()) / max(float(values[row, column]), 1e-6)
 
 
-def _scales(model: Model) -> list[float]:
-    """The scales whose crops the size is read from, the believed one first."""
-    return [1.0, *sorted(scale for scale in model.config.box.scales if scale != 1)]
+def pyramid_scales(config: BoxConfig) -> list[float]:
+    """The scales of the crops that the size is read from, the believed one first."""
+    return [1.0, *sorted(scale for scale in config.scales if scale != 1)]
 
 
-def _new_size(model: Model, state: State, peaks: Tensor) -> Pair:
-    """Width and height in px, moved towards what the peaks (n,) at the scales say.
+def growth(config: BoxConfig, peaks: Tensor) -> float:
+    """The new size over the believed one, from the peaks (n,) of the response at `pyramid_scales` (I, R).
 
-    best:     the scale with the highest peak
-    parabola: the top of the parabola through the peaks of three scales
+    best:     towards the scale with the highest peak
+    parabola: towards the top of the parabola through the peaks of three scales
     """
-    config, (w, h) = model.config.box, state.size_px
+    scales = pyramid_scales(config)
     if config.estimate == "best":
-        growth = 1 + config.size_weight * (_scales(model)[int(peaks.argmax())] - 1)
-    else:
-        top, lower, higher = peaks.tolist()
-        growth = math.exp(config.size_weight * vertex(lower, top, higher) * math.log(max(config.scales)))
-    return w * growth, h * growth
+        return 1 + config.size_weight * (scales[int(peaks.argmax())] - 1)
+    believed, lower, higher = peaks.tolist()
+    return math.exp(config.size_weight * vertex(lower, believed, higher) * math.log(scales[-1]))
 
 
 def vertex(before: float, top: float, after: float) -> float:
@@ -82,24 +68,8 @@ def vertex(before: float, top: float, after: float) -> float:
     return min(max(0.5 * (before - after) / curvature, -1.0), 1.0)
 
 
-def _to_px(model: Model, state: State, cell: Pair, region: float) -> Pair:
-    """A place in feature cells of the searched patch as x, y in px of the frame."""
-    middle, px_per_px = (model.map_size - 1) / 2, model.spec.stride / model.patch_px
-    return (
-        state.centre_px[0] + (cell[0] - middle) * px_per_px * region,
-        state.centre_px[1] + (cell[1] - middle) * px_per_px * region,
-    )
-
-
-def _peak(values: Tensor, subcell: bool) -> Pair:
-    """Column and row of the maximum; `subcell` moves it to the top of a parabola along each axis."""
-    row, column = divmod(int(values.argmax()), values.shape[1])
-    if not subcell:
-        return float(column), float(row)
-    return column + _parabola(values[row], column), row + _parabola(values[:, column], row)
-
-
-def _parabola(line: Tensor, index: int) -> float:
+def _offset(line: Tensor, index: int) -> float:
+    """How far the top of the parabola through three neighbours lies from the middle one; 0 at an end."""
     if not 0 < index < len(line) - 1:
         return 0.0
     before, top, after = line[index - 1 : index + 2].tolist()

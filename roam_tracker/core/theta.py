@@ -8,11 +8,15 @@ theta lists, in this order, four groups
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from roam_tracker.core.backbone import backbone_spec
+from roam_tracker.core.config import TrackerConfig
 
 Parts = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -52,6 +56,13 @@ class ThetaShape:
         )
 
 
+def canonical_shape(config: TrackerConfig) -> ThetaShape:
+    """The shape of theta(0) and lambda(0) as they are stored."""
+    model = config.model
+    channels = backbone_spec(model.backbone).channels
+    return ThetaShape(channels, model.reduced_channels, model.filter_height, model.filter_width)
+
+
 def filter_size(size_cells: tuple[float, float], factor: float, limit: int) -> tuple[int, int]:
     """Height and width of the response filter for a target (odd, between 3 and `limit` cells).
 
@@ -77,3 +88,29 @@ def resize(theta: Tensor, canonical: ThetaShape, shape: ThetaShape, *, keep_gain
     reduction, reduction_bias, filters, bias = canonical.split(theta)
     resized = F.interpolate(filters, size=size, mode="bilinear", align_corners=True) * gain
     return torch.cat([reduction.flatten(), reduction_bias, resized.flatten(), bias])
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """theta(0) and lambda(0) resized to a target (N)."""
+
+    theta: Tensor  # (shape.count,)
+    rates: Tensor
+    shape: ThetaShape
+    constant: Tensor | None  # learned update rates, where the weights have some
+
+
+def start_parameters(
+    config: TrackerConfig, weights: Mapping[str, Tensor], size_cells: tuple[float, float], map_size: int
+) -> Start:
+    """theta(0) and lambda(0) for a target of (w, h) cells; used by tracking and by training."""
+    model, canonical = config.model, canonical_shape(config)
+    height, width = filter_size(size_cells, model.filter_factor, map_size)
+    shape = replace(canonical, height=height, width=width)
+    constant = weights.get("update_rates")
+    return Start(
+        resize(weights["theta0"], canonical, shape, keep_gain=model.keep_gain),
+        resize(weights["lambda0"], canonical, shape, keep_gain=False),
+        shape,
+        None if constant is None else resize(constant, canonical, shape, keep_gain=False),
+    )

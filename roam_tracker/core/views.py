@@ -1,7 +1,7 @@
 """Views of the first frame: the target as it is, and as it may look later, to learn theta(1) from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ from roam_tracker.core import search
 from roam_tracker.core.backbone import BackboneSpec
 from roam_tracker.core.config import UpdateConfig
 from roam_tracker.core.state import Pair
+
+Crop = Callable[[Tensor, Tensor, Tensor, int, BackboneSpec], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +55,23 @@ def view_patches(
     chosen: Sequence[View],
     patch_px: int,
     spec: BackboneSpec,
+    crop: Crop = search.crop,
 ) -> Tensor:
     """A patch of the frame for each view, (n, 3, S, S) float32 with S = patch_px, see `search.crop`.
 
     frame: (H, W, 3) uint8; centre, side of the search region and size w, h of the target in px
+    crop:  cuts the patches, as `search.crop` does
     """
     centres = torch.tensor(
         [[c + s * v for c, s, v in zip(centre_px, size_px, view.shift, strict=True)] for view in chosen],
         dtype=torch.float64,
     )
     sides = torch.tensor([side_px * view.scale for view in chosen])
-    patches = search.crop(frame, centres, sides, patch_px, spec)
+    patches = crop(frame, centres, sides, patch_px, spec)
     for number, view in enumerate(chosen):
         one = slice(number, number + 1)
         if view.degrees:
-            patches[one] = _turned(frame, centres[one], sides[one], view.degrees, patch_px, spec)
+            patches[one] = _turned(frame, centres[one], sides[one], view.degrees, patch_px, spec, crop)
         if view.flip:
             patches[one] = patches[one].flip(3)
         if view.blur:
@@ -76,13 +80,19 @@ def view_patches(
 
 
 def _turned(
-    frame: Tensor, centre: Tensor, sides: Tensor, degrees: float, patch_px: int, spec: BackboneSpec
+    frame: Tensor,
+    centre: Tensor,
+    sides: Tensor,
+    degrees: float,
+    patch_px: int,
+    spec: BackboneSpec,
+    crop: Crop,
 ) -> Tensor:
     """The patch (1, 3, S, S) of a turned region, out of one large enough to hold it."""
     angle = math.radians(degrees)
     room = abs(math.cos(angle)) + abs(math.sin(angle))
     large = math.ceil(patch_px * room)
-    whole = search.crop(frame, centre, sides * large / patch_px, large, spec)
+    whole = crop(frame, centre, sides * large / patch_px, large, spec)
     share = patch_px / large
     turn = torch.tensor([[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]])
     grid = F.affine_grid((share * turn)[None].to(whole), [1, 3, patch_px, patch_px], align_corners=False)

@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roam_tracker.core import backbone, search
+from roam_tracker.core import backbone
 from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.fast.backbone import extract, packed
+from roam_tracker.core.fast.crop import crop
 from roam_tracker.core.views import view_patches, views
 from roam_tracker.errors import DataError, ImageError
 from roam_tracker.images import to_rgb
@@ -73,7 +75,7 @@ def features_of(
     """The patches' features (n, K, M, M), float32, by a backbone in the training's precision."""
     spec = backbone.backbone_spec(config.model.backbone)
     precision = torch.bfloat16 if training.precision == "bfloat16" else torch.float32
-    return backbone.extract(spec, backbone.packed(spec, weights, precision), patches)
+    return extract(spec, packed(spec, weights, precision), patches)
 
 
 def draw_patches(
@@ -101,7 +103,7 @@ def draw_patches(
     x, y, w, h = footage.boxes[chosen[0]].tolist()
     side, cells = search_scale * math.sqrt(w * h), size / spec.stride
     patches.append(
-        view_patches(frames[chosen[0]], (x + w / 2, y + h / 2), side, (w, h), chosen_views, size, spec)
+        view_patches(frames[chosen[0]], (x + w / 2, y + h / 2), side, (w, h), chosen_views, size, spec, crop)
     )
     for view in chosen_views:
         place, extent = view.label(side, (w, h), last_cell + 1, cells)
@@ -114,7 +116,7 @@ def draw_patches(
         region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
         middle = torch.tensor([[x + w / 2 + shift[0], y + h / 2 + shift[1]]], dtype=torch.float64)
         region_px = torch.tensor([region], dtype=torch.float64)
-        patches.append(search.crop(frames[number], middle, region_px, size, spec))
+        patches.append(crop(frames[number], middle, region_px, size, spec))
         per_px = cells / region
         centres.append(tuple(last_cell / 2 - shift * per_px))
         sizes.append((w * per_px, h * per_px))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.model import canonical_shape
 from roam_tracker.core.optimizers import OptimizerState
+from roam_tracker.core.theta import canonical_shape
 from roam_tracker.training.checkpoint import History, Progress, load_checkpoint, restore, save_checkpoint
 from roam_tracker.training.clips import Clip
 from roam_tracker.training.config import TrainingConfig

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from roam_tracker.core import backbone
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.model import canonical_shape
 from roam_tracker.core.optimizers import make_optimizer
-from roam_tracker.core.theta import ThetaShape
+from roam_tracker.core.theta import ThetaShape, canonical_shape
 from roam_tracker.errors import WeightsError
 from roam_tracker.training.config import TrainingConfig
 

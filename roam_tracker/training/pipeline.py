@@ -228,7 +228,7 @@ def _write(
     """A weights file: the backbone in half precision where it ships with them, and what is learned."""
     if job.world.rank > 0:
         return
-    published = backbone.backbone_spec(job.config.model.backbone).file is not None
+    published = backbone.backbone_spec(job.config.model.backbone).apart
     tensors = {} if published else {name: value.half() for name, value in trunk.items()}
     tensors |= {name: value.detach() for name, value in learned.items()}
     metadata = _about(job) | {"versions": json.dumps(versions())} | about

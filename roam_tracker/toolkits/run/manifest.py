@@ -152,7 +152,7 @@ def _identity(tracker: str) -> dict[str, Any]:
 
     config = load_preset(preset)
     backbone = config.model.backbone
-    file = find_backbone(backbone) if backbone_spec(backbone).file is not None else None
+    file = find_backbone(backbone) if backbone_spec(backbone).apart else None
     return {
         "tracker": label(tracker),
         "preset": preset,

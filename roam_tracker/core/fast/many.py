@@ -1,9 +1,9 @@
-"""Many targets at once, each with its own theta: `tracking.step` with the state of B targets in tensors.
+"""Many targets at once, each with its own theta: the same boxes as `tracking.step`.
 
 All that changes from frame to frame stays on the device, and decisions are made there by masks, so that a
 frame costs one upload, two fixed sequences of kernels (`_locate`, and every tau frames `_update`) and one
 copy of the boxes back. On CUDA both sequences are graphs. With B = 1 this is also how a single target is
-followed there. `tracking.py` is the reference; tests hold the two together.
+followed there.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, response, search, tracking
+from roam_tracker.core import locate, response, tracking
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.fourier import Prepared, Spectra
-from roam_tracker.core.graphs import numbers
-from roam_tracker.core.model import Model
+from roam_tracker.core.fast import crop, fourier
+from roam_tracker.core.fast.engine import Fast
+from roam_tracker.core.fast.fourier import Prepared, Spectra
+from roam_tracker.core.fast.graphs import numbers
+from roam_tracker.core.fast.slots import Slots
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.slots import Slots
 from roam_tracker.core.state import Box, State
+from roam_tracker.core.tracking import Model
 from roam_tracker.errors import ConfigError
 
 
 def refusal(config: TrackerConfig) -> str | None:
-    """The setting for which targets of a preset are followed one by one only; None: there is none."""
+    """The setting of a preset that batching does not support, or None."""
     return "oracle" if config.oracle else None
 
 
@@ -103,7 +105,7 @@ class Batch:
         peak = _peaks(masked, config.box.subcell)
         found = centre + (peak - (model.map_size - 1) / 2) * (side / px)[:, None]
 
-        steps = numbers([1.0, *sorted(scale for scale in config.box.scales if scale != 1)], side)
+        steps = numbers(locate.pyramid_scales(config.box), side)
         share = model.pyramid_px / model.patch_px
         crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
         peaks = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3))
@@ -149,7 +151,7 @@ class Batch:
         self.slots.prepare()
 
     def _shares(self, ages: Tensor, valid: Tensor) -> Tensor:
-        """`memory.shares` of F first samples and n others (B, F + n), those that are not `valid` 0."""
+        """`update.shares` of F first samples and n others (B, F + n), those that are not `valid` 0."""
         t, config = self.slots.tensors, self.model.config.update
         fresh = torch.where(valid, (1 - config.decay) ** ages, 0.0)
         fresh = fresh / fresh.sum(1, keepdim=True).clamp_min(1e-12)
@@ -182,7 +184,7 @@ class Batch:
 
         maps = responses(theta)
         now = loss(maps)
-        falls = response.slopes(maps, labels, config.model.loss) * shares.flatten()[:, None, None]
+        falls = fourier.slopes(maps, labels, config.model.loss) * shares.flatten()[:, None, None]
         gradient = self._gradient(theta, seen, falls.unflatten(0, shares.shape)) * t["inside"]
         before = OptimizerState(
             t["rates"].flatten(),
@@ -191,7 +193,7 @@ class Batch:
             tuple(t[f"cell{k}"].flatten(1).t() for k in range(self.slots.layers)),
         )
         each = now[:, None].expand_as(theta).flatten()
-        flat, after = self.model.optimizer.step(
+        flat, after = self.model.learner.optimizer.step(
             self.model.weights, before, theta.flatten(), gradient.flatten(), each
         )
         moved = torch.where(t["inside"], flat.view_as(theta), 0.0)
@@ -218,7 +220,7 @@ class Batch:
         """(B, n, K, M, M) of square regions: centres (B, 2), sides (B, n), in px."""
         patches = self._patches(centres, sides, patch_px)
         flat = patches.flatten(0, 1).to(memory_format=torch.channels_last)
-        features: Tensor = self.model.seen_in(flat).unflatten(0, sides.shape)
+        features: Tensor = self.model.features_of(flat).unflatten(0, sides.shape)
         return features
 
     def _patches(self, centres: Tensor, sides: Tensor, size: int) -> Tensor:
@@ -226,17 +228,17 @@ class Batch:
         spec = self.model.spec
         if self.slots.canvas:
             canvas, extents = self.slots.tensors["canvas"], self.slots.tensors["extents"]
-            return search.crop_by_products(canvas, extents, centres, sides, size, spec)
+            return crop.crop_by_products(canvas, extents, centres, sides, size, spec)
         empty = torch.zeros(1, 1, 3, dtype=torch.uint8)
         return torch.stack(
             [
-                search.crop(empty if frame is None else frame, centre.expand(len(side), 2), side, size, spec)
+                crop.crop(empty if frame is None else frame, centre.expand(len(side), 2), side, size, spec)
                 for frame, centre, side in zip(self.pixels, centres, sides.float(), strict=True)
             ]
         )
 
     def _seen(self, features: Tensor) -> Tensor | Spectra:
-        """`Model.transformed` of features (B, n, K, M, M)."""
+        """`Fast.transform` of features (B, n, K, M, M)."""
         if not fourier.suits(self.slots.shape):
             return features
         spectra = fourier.transform(features.flatten(0, 1), self.slots.shape)
@@ -245,7 +247,7 @@ class Batch:
     def _respond(self, theta: Tensor, seen: Tensor | Spectra, prepared: str | None = None) -> Tensor:
         """Responses (B, n, M, M) of theta (B, count), whose filters may lie `prepared` already."""
         if isinstance(seen, Tensor):
-            maps: Tensor = torch.func.vmap(lambda p, f: response.respond(p, self.slots.shape, f))(theta, seen)
+            maps: Tensor = torch.func.vmap(lambda p, f: Fast().respond(p, self.slots.shape, f))(theta, seen)
             return maps
         if prepared is not None:
             size = self.slots.shape.height, self.slots.shape.width
@@ -259,7 +261,7 @@ class Batch:
             return fourier.gradient(theta, shape, seen, slopes)
 
         def one(point: Tensor, features: Tensor, slopes: Tensor) -> Tensor:
-            pull = torch.func.vjp(lambda p: response.respond(p, shape, features), point)[1]
+            pull = torch.func.vjp(lambda p: Fast().respond(p, shape, features), point)[1]
             pulled: Tensor = pull(slopes)[0]
             return pulled
 
@@ -279,7 +281,7 @@ class Batch:
 
 
 def _vertices(peaks: Tensor) -> Tensor:
-    """`locate._vertex` (B,) of three scores (B, 3): of the believed size, a smaller and a larger one."""
+    """`locate.vertex` (B,) of three scores (B, 3): of the believed size, a smaller and a larger one."""
     top, before, after = peaks.double().unbind(1)
     curvature = before - 2 * top + after
     curved = curvature < 0

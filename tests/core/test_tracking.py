@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from small import CPU, model_of, preset
 
-from roam_tracker.core import locate, search, tracking
+from roam_tracker.core import locate, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import WeightsError
@@ -69,9 +70,9 @@ def test_the_top_of_a_parabola_through_three_scores():
 def test_crops_of_the_pyramid_show_the_middle_of_the_search_region(moving_square, monkeypatch):
     frames, boxes = moving_square
     tracker, crops = RoamTracker(CONFIG, device="cpu"), []
-    crop = search.crop
+    crop = tracker.model.engine.crop
     monkeypatch.setattr(
-        search, "crop", lambda *args: (crops.append((args[1:4], crop(*args))), crops[-1][1])[1]
+        tracker.model.engine, "crop", lambda *args: (crops.append((args[1:4], crop(*args))), crops[-1][1])[1]
     )
     tracker.init(frames[0], boxes[0])
     tracker.update(frames[1])
@@ -80,13 +81,6 @@ def test_crops_of_the_pyramid_show_the_middle_of_the_search_region(moving_square
     # the believed scale comes first; the whole region around that centre shows the same in its middle
     whole = crop(torch.from_numpy(frames[1]), centres[:1], sides[:1] * 241 / 145, 241, tracker.model.spec)
     torch.testing.assert_close(patches[0], whole[0, :, 48:-48, 48:-48], atol=1e-3, rtol=0)
-
-
-def plain_features(tracker, frame, box):
-    x, y, w, h = (float(value) for value in box)
-    side = tracker.model.region_side((w, h))
-    frame = torch.from_numpy(frame)
-    return tracker.model.features(frame, (x + w / 2, y + h / 2), [(side, side)])[0]
 
 
 def test_the_same_sequence_gives_the_same_bytes_twice(moving_square):
@@ -106,7 +100,7 @@ def test_frames_after_the_current_one_change_no_box(moving_square):
 
 def test_theta_changes_every_tau_frames_and_only_then(moving_square):
     frames, boxes = moving_square
-    model = tracking.Model(CONFIG, load_weights("default"), torch.device("cpu"))
+    model = model_of(preset())
     state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
     changed = []
     for number, frame in enumerate(frames[1:12], start=1):
@@ -132,20 +126,17 @@ def test_memory_keeps_the_previous_two_tau_frames(moving_square):
 
 def test_a_guarded_step_never_raises_the_loss_of_its_batch(moving_square):
     frames, boxes = moving_square
-    model = tracking.Model(CONFIG, load_weights("default"), torch.device("cpu"))
-    model.weights["output.bias"] = model.weights["output.bias"] + 6  # rates far too large
-    state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
-    for frame in frames[1:5]:
-        state, _, _ = tracking.step(model, state, torch.from_numpy(frame))
-    batch = tracking._batch(model, state.memory)
-
-    def loss(state):
-        return tracking.response.update_loss(state.theta, state.shape, *batch).item()
-
-    guarded = tracking._guarded_step(model, state, batch)
-    assert loss(guarded) <= loss(state)
-    model.config = with_update(guard_halvings=0)
-    assert loss(tracking._guarded_step(model, state, batch)) > loss(state)
+    found = {}
+    for halvings in (4, 0):
+        weights, records = load_weights("default"), []
+        weights["output.bias"] = weights["output.bias"] + 6  # rates far too large
+        model = model_of(preset(update={"guard_halvings": halvings}), weights=weights)
+        state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
+        for frame in frames[1:6]:
+            state, _, _ = tracking.step(model, state, torch.from_numpy(frame), observe=records.append)
+        found[halvings] = [step.loss_after - step.loss_before for step in records]
+    assert len(found[4]) == 2 and max(found[4]) <= 0
+    assert max(found[0]) > 0
 
 
 def test_a_target_that_leaves_the_frame_keeps_a_finite_box_near_it(moving_square):
@@ -169,4 +160,4 @@ def test_boxes_at_and_beyond_the_frames_edge_are_tracked_without_failure(moving_
 def test_weights_of_another_preset_are_refused_with_both_shapes():
     smaller = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, filter_width=9))
     with pytest.raises(WeightsError, match=r"theta0 of shape \(5185,\).*needs \(4481,\)"):
-        tracking.Model(smaller, load_weights("default"), torch.device("cpu"))
+        tracking.Model(smaller, load_weights("default"), CPU)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from roam_tracker.core import fourier, response
+from roam_tracker.core import response
 from roam_tracker.core.theta import ThetaShape, filter_size, resize
 
 SMALL = ThetaShape(channels=3, reduced=2, height=5, width=3)
@@ -26,14 +26,6 @@ def test_label_between_two_cells_gives_both_the_same_value():
     label = response.gaussian_labels(torch.tensor([[2.5, 1.0]]), torch.tensor([[4.0, 4.0]]), 5, 20.0)[0]
     assert label[1, 2] == label[1, 3]
     assert label[1, 2].item() == pytest.approx(math.exp(-20 * 0.25 / 16), rel=1e-6)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 5), (11, 11), (13, 3), (15, 15)])
-def test_correlation_through_the_fourier_domain_equals_the_direct_one(size):
-    generator = torch.Generator().manual_seed(1)
-    maps = torch.randn(2, 4, 15, 15, generator=generator, dtype=torch.float64)
-    filters = torch.randn(3, 4, *size, generator=generator, dtype=torch.float64)
-    torch.testing.assert_close(fourier.correlate(maps, filters), fourier.correlate_directly(maps, filters))
 
 
 def test_response_equals_a_loop_over_cells():
@@ -112,34 +104,8 @@ def test_gradient_of_the_update_loss_agrees_with_finite_differences():
     for index in (0, 5, 7, 20, SMALL.count - 1):
         step = torch.zeros_like(theta)
         step[index] = 1e-5
-        after = response.update_loss(theta + step, SMALL, features, labels, "energy")
-        before = response.update_loss(theta - step, SMALL, features, labels, "energy")
+        after, before = (
+            response.update_loss(response.respond(point, SMALL, features), labels, "energy")
+            for point in (theta + step, theta - step)
+        )
         assert gradient[index].item() == pytest.approx(((after - before) / 2e-5).item(), rel=1e-5)
-
-
-@pytest.mark.parametrize("size", [(5, 3), (9, 7)])
-@pytest.mark.parametrize("loss", ["masked", "energy"])
-def test_transformed_features_give_the_same_loss_and_gradient(size, loss):
-    shape = ThetaShape(6, 4, *size)
-    generator = torch.Generator().manual_seed(4)
-    theta = torch.randn(shape.count, generator=generator)
-    features, labels = (torch.randn(3, *dims, 9, 9, generator=generator) for dims in ((6,), ()))
-    labels = labels.sigmoid()
-    transformed = fourier.transform(features, shape)
-    slow = response.loss_and_gradient(theta, shape, features, labels, loss)
-    fast = response.loss_and_gradient(theta, shape, transformed, labels, loss)
-    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4)
-
-
-def test_spectra_are_taken_apart_and_put_together_again():
-    shape = ThetaShape(6, 4, 5, 3)
-    features = torch.randn(3, 6, 9, 9, generator=torch.Generator().manual_seed(4))
-    spectra = fourier.transform(features, shape)
-    again = fourier.stack(fourier.unstack(spectra))
-    assert torch.equal(again.values, spectra.values)
-    assert (again.side, again.period) == (9, spectra.period)
-
-
-def test_models_that_would_gain_nothing_stay_out_of_the_fourier_domain():
-    assert fourier.suits(ThetaShape(6, 4, 5, 3))
-    assert not fourier.suits(ThetaShape(6, 2, 5, 3))
