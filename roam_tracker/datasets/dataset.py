@@ -20,6 +20,7 @@ from roam_tracker.datasets.text import check_first, read_flags, read_names
 from roam_tracker.datasets.truth import Truth, read_frames, read_pair, read_truth, remarks
 from roam_tracker.errors import DataError
 from roam_tracker.files import nearest
+from roam_tracker.images import size_of
 
 _GOT10K_LABELS = ("cover", "absence", "cut_by_image")
 
@@ -70,7 +71,7 @@ class Dataset:
         images, boxes = [str(image) for image in frames], truth.boxes
         if not self.return_meta:
             return images, boxes
-        size = truth.size_px or _size(frames[0])
+        size = truth.size_px or size_of(frames[0])
         visible = np.full(len(boxes), True) if truth.visible is None else truth.visible
         cover = (
             read_flags(files.cover, len(boxes)) if files.cover and files.cover.is_file() else visible * 8.0
@@ -226,11 +227,3 @@ def _check_labels(files: SequenceFiles, truth: Truth) -> None:
         read_flags(files.truth.with_name(f"{label}.label"), len(truth.boxes))
     if truth.size_px is None:
         raise DataError(f"{files.meta} has no line `resolution: (W, H)`. Restore the file.")
-
-
-def _size(image: Path) -> tuple[int, int]:
-    """(width, height) of an image file."""
-    from PIL import Image
-
-    with Image.open(image) as opened:
-        return opened.size

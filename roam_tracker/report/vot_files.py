@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roam_tracker.datasets.frames import first_with_frames, folders_in, texts_in
 from roam_tracker.datasets.text import numbers, read_names, read_properties
 from roam_tracker.errors import DataError, InputError, ResultError
+from roam_tracker.images import size_of
 from roam_tracker.report.benchmarks import STACK_BOUNDS
 from roam_tracker.report.readers import RESTORE, RUN_AGAIN, read_text
 
@@ -207,12 +208,7 @@ def _image_size(folder: Path) -> tuple[int, int] | None:
     frames = first_with_frames(
         [(folder / pattern).parent if "%" in pattern else folder / pattern, folder / "color", folder]
     )
-    if not frames:
-        return None
-    from PIL import Image
-
-    with Image.open(frames[0]) as opened:
-        return opened.size
+    return size_of(frames[0]) if frames else None
 
 
 def read_stack(workspace: Path) -> dict[str, Experiment]:

@@ -233,7 +233,7 @@ def check_root(root: str) -> Finding:
         return Finding("data set", PROBLEM, f"{root} is no folder.", "Give one that contains sequences.")
     from roam_tracker.datasets import open_dataset
     from roam_tracker.datasets.layouts import recognise
-    from roam_tracker.images import to_rgb
+    from roam_tracker.images import levels_of, to_rgb
 
     fitting = recognise(folder)
     if fitting is None:
@@ -242,7 +242,7 @@ def check_root(root: str) -> Finding:
     layout, version = fitting
     dataset = open_dataset(layout, root, version)
     images, boxes = dataset[0][:2]
-    height, width = to_rgb(images[0]).shape[:2]
+    height, width = to_rgb(images[0], levels_of(images[0])).shape[:2]
     names = dataset.seq_names
     of = f" of {dataset.total}" if dataset.total > len(names) else ""
     told = f"{root}: layout {layout}, {len(names)}{of} sequences; {names[0]} has {len(images)} images "

@@ -10,7 +10,7 @@ import cv2
 
 from roam_tracker.datasets.frames import FrameFiles, first_with_frames
 from roam_tracker.errors import ConfigError, DataError, ImageError
-from roam_tracker.images import Rgb, to_rgb
+from roam_tracker.images import Rgb, levels_of, to_rgb
 
 _USUAL = 30.0  # frames/s where nothing tells
 _SPARE = 0.02  # share of its frames that a container may count too many
@@ -55,8 +55,9 @@ class Frames:
             self.video.release()
 
     def _files(self) -> Iterator[tuple[int, Rgb]]:
+        levels = levels_of(self.files[0])
         for number, file in enumerate(self.files[self.first - 1 :], self.first):
-            yield number, to_rgb(file)
+            yield number, to_rgb(file, levels)
 
     def _decoded(self, video: cv2.VideoCapture) -> Iterator[tuple[int, Rgb]]:
         number = 0
