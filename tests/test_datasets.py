@@ -161,7 +161,8 @@ CORNERS = "".join(f"{x},6,{x + 14},6,{x + 14},16,{x},16\n" for x in (5, 6, 7, 8)
 def test_a_polygon_counts_as_the_box_around_it_for_all(tmp_path, text, truth):
     sequence(tmp_path, text, truth=truth)
     assert read_boxes(tmp_path / "ball" / truth, polygons=True).tolist() == BOXES.tolist()
-    assert all_answers(tmp_path)["run"][1] == all_answers(tmp_path)["training"][1] == BOXES.tolist()
+    found = all_answers(tmp_path)
+    assert [found[reader][1] for reader in ("run", "report", "training")] == [BOXES.tolist()] * 3
 
 
 @pytest.mark.parametrize("text", ["5,3,6,1,14,7,10,9\n", "5,30,6,05,14,75,10,90\n5,10,6,20,14,30,10,00\n"])

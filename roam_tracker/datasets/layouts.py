@@ -156,13 +156,13 @@ def _got10k(root: Path, version: Version) -> list[SequenceFiles]:
                     name=folder.name,
                     truth=truth,
                     frames=tuple(folder / inner for inner in (".", "color", "img", "images")),
-                    polygons=version is None,
+                    polygons=place == root,
                     absent=_flags(folder),
                     cover=folder / "cover.label",
                     meta=folder / "meta_info.ini",
                 )
             )
-    return found or [replace(files, polygons=version is None) for files in _alone(root)]
+    return found or [replace(files, polygons=True) for files in _alone(root)]
 
 
 def _flags(folder: Path) -> tuple[Path, ...]:
