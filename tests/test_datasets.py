@@ -432,6 +432,17 @@ def test_lasot_without_its_flags_says_so_and_takes_hidden_frames_from_the_boxes(
     assert dataset.absent(0, 14)[7] and gone[0] in dataset.remarks()[0]
 
 
+def test_own_videos_without_an_annotation_are_named_and_left_out(tmp_path):
+    sequence(tmp_path)
+    for name in ("second/img", "third"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("L", (60, 50)).save(tmp_path / name / "1.png")
+    (tmp_path / "notes").mkdir()
+    dataset = open_dataset("folder", str(tmp_path))
+    assert dataset.seq_names == ["ball"]
+    assert dataset.remarks() == ["Without an annotation (groundtruth.txt), left out: second, third."]
+
+
 def test_a_whole_copy_has_nothing_to_remark(tmp_path):
     for make, layout in ((otb, "otb"), (lasot, "lasot"), (got10k_set, "got10k")):
         make(tmp_path / layout)
