@@ -28,8 +28,14 @@ _MADE_AGAIN = "kept"  # what an engine keeps for itself
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (State, Sample, ThetaShape, OptimizerState)}
 
 
-def write_state(path: str | os.PathLike[str], model: Model, state: State, score: float) -> None:
-    """Write a target and the score of its last frame, whole or not at all."""
+def write_state(
+    path: str | os.PathLike[str],
+    model: Model,
+    state: State,
+    score: float,
+    levels: tuple[float, float] | None = None,
+) -> None:
+    """Write a target, the score of its last frame and the levels of its images, whole or not at all."""
     tensors: dict[str, Tensor] = {}
     tree = _pack(state, "state", tensors)
     metadata = {
@@ -37,12 +43,13 @@ def write_state(path: str | os.PathLike[str], model: Model, state: State, score:
         "model": fingerprint(model),
         "state": json.dumps(tree),
         "score": json.dumps(score),
+        "levels": json.dumps(levels),
     }
     write_atomic(path, save(tensors, metadata))
 
 
-def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float]:
-    """The target and the score of its last frame.
+def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float, tuple[float, float] | None]:
+    """The target, the score of its last frame, and the levels of its images (None where they have 8 bits).
 
     Raises InputError for a file that is absent, damaged or of another preset or other weights.
     """
@@ -54,7 +61,9 @@ def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float
         theirs, ours = metadata["model"], fingerprint(model)
         if theirs == ours:
             state = _unpack(json.loads(metadata["state"]), tensors, model.device)
-            return state, json.loads(metadata["score"])
+            levels = json.loads(metadata.get("levels", "null"))
+            score = json.loads(metadata["score"])
+            return state, score, None if levels is None else (float(levels[0]), float(levels[1]))
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"State file {path} cannot be read: {why}. Save the target again.") from None

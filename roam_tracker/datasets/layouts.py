@@ -64,7 +64,7 @@ class Layout:
 
     find:    the sequences under a root, of a version of the data set
     shown:   the files that are expected, for an error message
-    sign:    glob patterns by which a folder of this layout is known, with the version that each stands for
+    signs:   glob patterns by which a folder of this layout is known, with the version that each stands for
     total:   how many sequences the whole data set has, where no list tells
     listed:  names of all sequences of a version; empty where none are published
     """
@@ -115,6 +115,11 @@ def truth_files(folder: Path) -> list[Path]:
     return found
 
 
+def frame_folders(folder: Path) -> tuple[Path, ...]:
+    """Where the images of a sequence may be: in a folder of a usual name, or beside its annotation."""
+    return tuple(folder / inner for inner in ("img", "images", "color", "."))
+
+
 def _otb(root: Path, version: Version) -> list[SequenceFiles]:
     """Folders may be spelled as in several copies of the benchmark; without a version they keep their names.
 
@@ -125,15 +130,8 @@ def _otb(root: Path, version: Version) -> list[SequenceFiles]:
         truths = truth_files(folder)
         for number, truth in enumerate(truths, 1):
             name = folder.name if len(truths) == 1 else f"{folder.name}.{number}"
-            frames = tuple(folder / inner for inner in ("img", "images", "color", "."))
-            found.append(
-                SequenceFiles(
-                    name=name,
-                    truth=truth,
-                    frames=frames,
-                    polygons=version is None,
-                )
-            )
+            frames, own = frame_folders(folder), version is None
+            found.append(SequenceFiles(name=name, truth=truth, frames=frames, polygons=own))
     if not found:
         found = [replace(files, polygons=version is None) for files in _alone(root)]
     if version is not None:
@@ -155,14 +153,14 @@ def _got10k(root: Path, version: Version) -> list[SequenceFiles]:
                 SequenceFiles(
                     name=folder.name,
                     truth=truth,
-                    frames=tuple(folder / inner for inner in (".", "color", "img", "images")),
-                    polygons=version is None,
+                    frames=frame_folders(folder),
+                    polygons=place == root,
                     absent=_flags(folder),
                     cover=folder / "cover.label",
                     meta=folder / "meta_info.ini",
                 )
             )
-    return found or [replace(files, polygons=version is None) for files in _alone(root)]
+    return found or [replace(files, polygons=True) for files in _alone(root)]
 
 
 def _flags(folder: Path) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roam_tracker.datasets.frames import first_with_frames, folders_in, texts_in
 from roam_tracker.datasets.text import numbers, read_names, read_properties
 from roam_tracker.errors import DataError, InputError, ResultError
+from roam_tracker.images import size_of
 from roam_tracker.report.benchmarks import STACK_BOUNDS
 from roam_tracker.report.readers import RESTORE, RUN_AGAIN, read_text
 
@@ -183,7 +184,7 @@ def read_vot_truth(root: Path) -> dict[str, VotTruth]:
 
 def _read_json_truth(path: Path) -> dict[str, VotTruth]:
     try:
-        sequences = json.loads(path.read_text(encoding="utf-8"))
+        sequences = json.loads("\n".join(read_text(path, DataError)))
         truths = {}
         for name, entry in sequences.items():
             regions = [parse_region(" ".join(map(repr, row)))[1] for row in entry["gt_rect"]]
@@ -207,12 +208,7 @@ def _image_size(folder: Path) -> tuple[int, int] | None:
     frames = first_with_frames(
         [(folder / pattern).parent if "%" in pattern else folder / pattern, folder / "color", folder]
     )
-    if not frames:
-        return None
-    from PIL import Image
-
-    with Image.open(frames[0]) as opened:
-        return opened.size
+    return size_of(frames[0]) if frames else None
 
 
 def read_stack(workspace: Path) -> dict[str, Experiment]:

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from roam_tracker.core.geometry import overlap
+from roam_tracker.datasets.frames import folders_in
 from roam_tracker.datasets.text import read_lines, read_rows
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
 from roam_tracker.report.vot_files import UNKNOWN, Region, read_trajectory
-from roam_tracker.toolkits.vot.workspace import find_sequences, load_yaml, read_experiments
+from roam_tracker.toolkits.vot.sequences import check_place, check_sequence, find_sequences
+from roam_tracker.toolkits.vot.workspace import load_yaml, read_experiments
 
 Run = tuple[list[int], list[Region]]
 _EQUAL = 0.99999  # overlap in every frame from which the toolkit calls two repetitions equal
@@ -37,9 +39,12 @@ def check_workspace(
         )
     config = load_yaml((directory / "config.yaml").read_text(), directory / "config.yaml")
     sequences = find_sequences(directory / str(config.get("sequences", "sequences")))
+    for sequence in sequences:
+        check_place(sequence.absolute())
+        check_sequence(sequence)
     experiments = read_experiments(directory, config)
     results = directory / "results"
-    found = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
+    found = [path.name for path in folders_in(results)]
     if not found:
         raise ResultError(f"{results} has no results yet. Run: vot evaluate ROAM --workspace {directory}")
     chosen = []
