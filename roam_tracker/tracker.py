@@ -22,7 +22,7 @@ from roam_tracker.errors import BoxError, ConfigError, RoamError, RunError
 from roam_tracker.images import Levels, levels_of, to_rgb
 from roam_tracker.recording import Recorder
 from roam_tracker.state_file import read_state, write_state
-from roam_tracker.weights import weights_for
+from roam_tracker.weights import weights_for, with_head
 
 
 class RoamTracker:
@@ -63,7 +63,7 @@ class RoamTracker:
         if self.device.type == "cpu":
             keep_large_blocks()
         self.threads = _checked_threads(threads) if self.device.type == "cpu" else None
-        tensors = weights_for(self.config) if weights is None else weights
+        tensors = weights_for(self.config) if weights is None else with_head(self.config, weights)
         with self.own_threads():
             self.model = tracking.Model(self.config, tensors, self.device, Reference() if plain else Fast())
         self._state: tracking.State | None = None

@@ -130,7 +130,8 @@ def find_variants(words: Sequence[str]) -> list[Variant]:
         if name in found:
             raise ConfigError(f"Two variants are named {name!r}. Give one another name: {name}-2={preset}.")
         config = load_preset(preset)
-        found[name] = Variant(name, config, hashlib.sha256(read_weights(config.weights)).hexdigest())
+        content = read_weights(config.weights) + (read_weights(config.box.head) if config.box.head else b"")
+        found[name] = Variant(name, config, hashlib.sha256(content).hexdigest())
     return list(found.values())
 
 

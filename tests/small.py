@@ -9,7 +9,7 @@ from roam_tracker.core import tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.engine import Reference
 from roam_tracker.core.fast.engine import Fast
-from roam_tracker.weights import load_weights
+from roam_tracker.weights import load_weights, with_head
 
 CPU = torch.device("cpu")
 ENGINES = {"reference": Reference, "fast": Fast}
@@ -27,7 +27,7 @@ def preset(name="default", **changes):
 
 def model_of(config, engine="fast", weights=None):
     """A model with shipped weights."""
-    weights = load_weights(config.weights) if weights is None else weights
+    weights = with_head(config, load_weights(config.weights) if weights is None else weights)
     return tracking.Model(config, weights, CPU, ENGINES[engine]())
 
 

@@ -140,6 +140,10 @@ class BoxConfig:
     estimate: str = "best"  # of the size: best, the highest peak's scale; parabola: between three peaks (R)
     size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
     subcell: bool = False  # refine the peak by a parabola through its neighbours
+    head: str = ""  # weights of a box head, a name or a path; "": the paper's box, without one
+    head_place: float = 0.5  # share of the head's shift of the box that is followed
+    head_size: float = 0.2  # the same of its change of the size, beside the pyramid's
+    head_aspect: float = 0.3  # and of its change of the aspect ratio, which the pyramid leaves alone
     min_side_px: float = 4.0
 
     def __post_init__(self) -> None:
@@ -162,6 +166,9 @@ class BoxConfig:
             f"box.scales must be 1/s, 1 and s for a parabola, got {list(self.scales)}.",
         )
         _require(0 <= self.size_weight <= 1, f"box.size_weight must be in [0, 1], got {self.size_weight}.")
+        for name in ("head_place", "head_size", "head_aspect"):
+            share = getattr(self, name)
+            _require(0 <= share <= 1, f"box.{name} must be in [0, 1], got {share}.")
         _require(self.min_side_px > 0, f"box.min_side_px must be > 0, got {self.min_side_px}.")
 
 

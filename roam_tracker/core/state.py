@@ -53,6 +53,7 @@ class State:
     memory: tuple[Sample, ...]  # oldest first
     first_peak: float  # of the response on the first frame, after theta(1)
     first_samples: tuple[Sample, ...] = ()  # views of the first frame, where every step sees them
+    first_look: Tensor | None = None  # (1, C, S, S) what the box head compares with, see box_head.py
     rejected_steps: int = 0  # steps undone because the loss rose or was not finite
     kept: Any = None  # the engine's own form of theta, from `Engine.prepare`; None: to be made
 

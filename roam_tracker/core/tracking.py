@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import backbone, locate, response, search
+from roam_tracker.core import backbone, box_head, locate, response, search
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.engine import Engine, Reference
 from roam_tracker.core.state import Box, Observer, Pair, Sample, State, StepRecord
@@ -57,6 +57,8 @@ class Model:
         self.pyramid_px = backbone.patch_size(self.spec, (config.box.pyramid_roi or roi) * base)
         self.pyramid_map_size = backbone.map_size(self.spec, self.pyramid_px)
         self.views = views(config.update)
+        if config.box.head:
+            box_head.check(self.weights, self.spec.channels, self.map_size)
         self.learner = Learner(
             config, self.engine, self.engine.make_optimizer(config.optimizer), self.weights
         )
@@ -84,6 +86,11 @@ class Model:
         if self.config.model.window:
             features = features * search.hann_window(features.shape[-1], self.map_size).to(self.device)
         return features
+
+    def look(self, features: Tensor, place_cells: Pair, size_cells: Pair) -> Tensor:
+        """What the box head makes of features (1, K, M, M) with a box in them, see `box_head.look`."""
+        windows, places = box_head.window(features, features.new_tensor([place_cells]))
+        return box_head.look(self.weights, windows, places, features.new_tensor([size_cells]))
 
     def prepare(self, theta: Tensor, shape: ThetaShape) -> object:
         """Theta in the engine's own form."""
@@ -146,6 +153,9 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
         memory=(),
         first_peak=float(model.engine.respond(theta, shape, lesson.seen).amax()),
         first_samples=samples if model.config.update.first_share > 0 else (),
+        first_look=model.look(features[:1], samples[0].centre_cells, size_cells)
+        if model.config.box.head
+        else None,
         kept=model.prepare(theta, shape),
     )
 
@@ -177,6 +187,12 @@ def step(
     column, row = locate.peak(masked, config.box.subcell)
     x = state.centre_px[0] + (column - middle) * px_per_px * side
     y = state.centre_px[1] + (row - middle) * px_per_px * side
+    wider = higher = 1.0
+    if state.first_look is not None:  # not in the paper: the box head corrects the box
+        now_look = model.look(features, (column, row), (model.cells(w, side), model.cells(h, side)))
+        answer = box_head.corrections(model.weights, state.first_look, now_look)[0].tolist()
+        right, down, wider, higher = box_head.followed(config.box, answer)
+        x, y = x + right * w, y + down * h
 
     # the size: the peaks in crops of several scales around that place
     share = model.pyramid_px / model.patch_px  # one scale of pixels in both patches
@@ -188,12 +204,13 @@ def step(
     height, width = frame.shape[:2]
     least = config.box.min_side_px
     centre = min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))
-    size = min(max(w * growth, least), float(width)), min(max(h * growth, least), float(height))
+    w, h = w * growth * wider, h * growth * higher
+    size = min(max(w, least), float(width)), min(max(h, least), float(height))
 
     # the memory: frames in which the target is seen, and no other as well
     sure = score >= config.update.miss_ratio * state.first_peak
     if sure and config.update.ambiguity < 1:
-        cells = model.cells(w, side), model.cells(h, side)
+        cells = model.cells(state.size_px[0], side), model.cells(state.size_px[1], side)
         sure = locate.second_peak(values, int(masked.argmax()), cells) <= config.update.ambiguity
     now = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
     if sure and is_kept(config.update, now.frames):

@@ -1,6 +1,7 @@
 """Weights that come with the package, and how any weights file is read."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -21,13 +22,20 @@ def _published(weights: str) -> str | None:
 
 
 def weights_for(config: TrackerConfig) -> dict[str, Tensor]:
-    """All tensors of a preset: its weights file, and the backbone's own file where it has one.
+    """All tensors of a preset: its weights file, and those of backbone and box head where they lie apart.
 
     Raises WeightsError when a file is absent or damaged; see `load_weights` and `load_backbone`.
     """
     weights = load_weights(config.weights)
-    published = backbone_spec(config.model.backbone).apart
-    return load_backbone(config.model.backbone) | weights if published else weights
+    if backbone_spec(config.model.backbone).apart:
+        weights = load_backbone(config.model.backbone) | weights
+    return with_head(config, weights)
+
+
+def with_head(config: TrackerConfig, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights, and those of the preset's box head where it has one and they do not hold any."""
+    lacking = config.box.head and not any(name.startswith("head.") for name in weights)
+    return {**weights, **load_weights(config.box.head)} if lacking else dict(weights)
 
 
 def load_weights(weights: str) -> dict[str, Tensor]:

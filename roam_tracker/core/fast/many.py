@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import locate, response, tracking
+from roam_tracker.core import box_head, locate, response, tracking
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.fast import crop, fourier
 from roam_tracker.core.fast.engine import Fast
@@ -104,6 +104,15 @@ class Batch:
         masked = maps * (one[:, None] * one[None, :])
         peak = _peaks(masked, config.box.subcell)
         found = centre + (peak - (model.map_size - 1) / 2) * (side / px)[:, None]
+        stretch = torch.ones_like(size)
+        if config.box.head:
+            windows, places = box_head.window(features[:, 0], peak.float())
+            now = box_head.look(model.weights, windows, places, (size * (px / side)[:, None]).float())
+            answers = box_head.corrections(model.weights, t["first_look"], now).double()
+            found = found + config.box.head_place * answers[:, :2] * size
+            larger = config.box.head_size * answers[:, 2:].mean(1, keepdim=True)
+            wider = config.box.head_aspect * (answers[:, 2:3] - answers[:, 3:]) / 2
+            stretch = torch.exp(larger + torch.cat([wider, -wider], dim=1))
 
         steps = numbers(locate.pyramid_scales(config.box), side)
         share = model.pyramid_px / model.patch_px
@@ -113,7 +122,7 @@ class Batch:
             growth = 1 + config.box.size_weight * (steps[peaks.argmax(1)] - 1)
         else:
             growth = torch.exp(config.box.size_weight * _vertices(peaks) * steps[2].log())
-        grown = size * growth[:, None]
+        grown = size * growth[:, None] * stretch
 
         limits = t["extents"].to(size.dtype)  # width, height of the frames
         found = found.clamp_min(0).minimum(limits)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from roam_tracker.core import box_head
 from roam_tracker.core.fast import fourier
 from roam_tracker.core.fast.graphs import Graphs
 from roam_tracker.core.optimizers import OptimizerState
@@ -130,6 +131,7 @@ class Slots:
             "centre": zeros(2, dtype=double),
             "size": zeros(2, dtype=double) + config.box.min_side_px,
             "first_peak": zeros(),
+            "first_look": zeros(*((box_head.CHANNELS, box_head.SIDE, box_head.SIDE) if config.box.head else (0,))),
             "kept": zeros(dtype=whole),
             "rejected": zeros(dtype=whole),
             "tracked": zeros(dtype=whole),
@@ -171,6 +173,8 @@ class Slots:
         t["centre"][slot] = torch.tensor(state.centre_px, dtype=double)
         t["size"][slot] = torch.tensor(state.size_px, dtype=double)
         t["first_peak"][slot] = state.first_peak
+        if state.first_look is not None:
+            t["first_look"][slot] = state.first_look[0]
         t["kept"][slot], t["rejected"][slot] = len(state.memory), state.rejected_steps
         t["tracked"][slot] = state.frames
         for k, sample in enumerate(state.memory[-memory:]):

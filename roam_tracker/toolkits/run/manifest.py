@@ -155,7 +155,7 @@ def _hash(files: list[bytes]) -> str:
 
 
 def _nothing(tracker: str) -> dict[str, Any]:
-    return {"tracker": tracker, "preset": None, "config": None, "weights": None, "backbone": None}
+    return {"tracker": tracker, "preset": None, "config": None, "weights": None, "head": None, "backbone": None}
 
 
 def _identity(tracker: str) -> dict[str, Any]:
@@ -176,6 +176,7 @@ def _identity(tracker: str) -> dict[str, Any]:
         "preset": preset,
         "config": asdict(config),
         "weights": _file(config.weights, read_weights(config.weights)),
+        "head": _file(config.box.head, read_weights(config.box.head)) if config.box.head else None,
         "backbone": None if file is None else _file(file.name, file.read_bytes()),
     }
 
@@ -187,7 +188,7 @@ def _file(name: str, content: bytes) -> dict[str, str]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        parts = [content.get(key) or {} for key in ("config", "weights", "backbone")]
+        parts = [content.get(key) or {} for key in ("config", "weights", "head", "backbone")]
         if content["format"] != FORMAT or not all(isinstance(part, dict) for part in parts):
             raise ValueError
         for run in content["runs"]:
@@ -220,7 +221,7 @@ def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for key, default in RETIRED.items():
         if json.dumps(before.get(key, default)) != json.dumps(default):
             return f"{key} was {json.dumps(before[key])}, a setting that has been retired"
-    for part in ("weights", "backbone"):
+    for part in ("weights", "head", "backbone"):
         old, new = found.get(part) or {}, now[part] or {}
         if old.get("sha256") != new.get("sha256"):
             return f"the {part} were {_short(old)}, they are {_short(new)} now"
