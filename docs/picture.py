@@ -20,9 +20,9 @@ from matplotlib.patches import Rectangle
 from roam_tracker import RoamTracker
 from roam_tracker.core import response
 from roam_tracker.core.geometry import overlap
-from roam_tracker.report.metrics import auc_otb, success_curve_otb
-from roam_tracker.report.plots import plot_success
-from roam_tracker.report.scores import Curve
+from roam_tracker.report.evaluation import Curve
+from roam_tracker.report.score.otb import auc_otb, success_curve_otb
+from roam_tracker.report.show.plots import plot_success
 from roam_tracker.sample import KINDS, make_sequence
 
 # %% [markdown]

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.errors import ConfigError, DataError, ResultError
 from roam_tracker.recording import read_recording
-from roam_tracker.report.archives import Archives
-from roam_tracker.report.readers import read_boxes, read_times
-from roam_tracker.report.vot_files import read_trajectory
-from roam_tracker.sweep import read_sweep
+from roam_tracker.report.paper.sweeps import read_sweep
+from roam_tracker.report.read.archives import Archives
+from roam_tracker.report.read.readers import read_boxes, read_times
+from roam_tracker.report.read.vot import read_trajectory
 from roam_tracker.toolkits.annotations import read_boxes as read_annotation
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.manifest import Manifest

@@ -13,7 +13,7 @@ from roam_tracker.commands import main
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.recording import read_recording
-from roam_tracker.sweep import read_sweep, sweep_names
+from roam_tracker.report.paper.sweeps import read_sweep, sweep_names
 from roam_tracker.toolkits.layouts import write_sample
 from roam_tracker.toolkits.manifest import Manifest
 from roam_tracker.toolkits.registry import TRACKERS

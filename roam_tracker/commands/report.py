@@ -23,10 +23,11 @@ from roam_tracker.report import (
     to_text,
     write_report,
 )
-from roam_tracker.report.attributes import read_attributes, scores_by_attribute
-from roam_tracker.report.paired import compare_trackers, comparison_lines
-from roam_tracker.report.paper import paper_benchmarks
-from roam_tracker.report.vot_program import with_program
+from roam_tracker.report.paper.tables import paper_benchmarks
+from roam_tracker.report.score.attributes import read_attributes, scores_by_attribute
+from roam_tracker.report.score.pairs import compare_trackers
+from roam_tracker.report.score.vot_program import with_program
+from roam_tracker.report.show.lines import comparison_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

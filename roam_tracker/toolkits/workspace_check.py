@@ -14,7 +14,7 @@ import numpy as np
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
-from roam_tracker.report.vot_files import UNKNOWN, Region, read_trajectory
+from roam_tracker.report.read.vot import UNKNOWN, Region, read_trajectory
 from roam_tracker.toolkits.annotations import numbered_lines
 from roam_tracker.toolkits.workspace import find_sequences, load_yaml, read_experiments
 
