@@ -70,7 +70,7 @@ def write_sequence(folder: Path, kind: str) -> tuple[list[Path], tuple[float, ..
     """The files of a made sequence's frames and the first box."""
     from PIL import Image
 
-    from roam_tracker.sample import make_sequence
+    from roam_tracker.sample.render import make_sequence
 
     frames, boxes = make_sequence(kind)
     files = [folder / f"{number:04d}.png" for number in range(len(frames))]

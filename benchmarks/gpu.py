@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from roam_tracker.bench import measure, measure_batch, plain, random_weights
 from roam_tracker.commands.bench import sequence
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError
+from roam_tracker.selfcheck.bench import measure, measure_batch, plain, random_weights
 from roam_tracker.tracker import RoamTracker
 
 # what is asked of each preset: ratio to the floor, times the plain tracker, frames/s of one target, times

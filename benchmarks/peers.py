@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes, overlap
-from roam_tracker.toolkits.registry import find_truth
+from roam_tracker.toolkits.oracle import find_truth
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from roam_tracker.core.geometry import overlap
 from roam_tracker.report.evaluation import Curve
 from roam_tracker.report.score.otb import auc_otb, success_curve_otb
 from roam_tracker.report.show.plots import plot_success
-from roam_tracker.sample import KINDS, make_sequence
+from roam_tracker.sample.render import KINDS, make_sequence
 
 # %% [markdown]
 # ## Track

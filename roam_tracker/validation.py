@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from roam_tracker import sample
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import BoxError, ConfigError, DataError, RoamError, RunError
 from roam_tracker.files import write_atomic
 from roam_tracker.images import Rgb, to_rgb
-from roam_tracker.toolkits.processes import end_with_parent
+from roam_tracker.sample import render as sample
+from roam_tracker.toolkits.run.processes import end_with_parent
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.videos import find_videos
 from roam_tracker.weights import read_weights

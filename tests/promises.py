@@ -28,8 +28,8 @@ import numpy as np
 from PIL import Image
 
 from roam_tracker.files import write_atomic
-from roam_tracker.sample import KINDS, make_sequence
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.sample.render import KINDS, make_sequence
+from roam_tracker.sample.write import write_sample
 
 HERE = Path(__file__).parent
 # the shipped tracker with a search region of 81 px, for speed
@@ -225,7 +225,7 @@ def causal(count, seed, frames=12):
 
     Through the toolkit's adapter, which is given all files at once and could look ahead.
     """
-    from roam_tracker.toolkits.got10k import RoamGot10k
+    from roam_tracker.toolkits.got10k.tracker import RoamGot10k
 
     draw, kept, moved = np.random.default_rng(seed), 0, 0
     with tempfile.TemporaryDirectory() as folder:

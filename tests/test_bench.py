@@ -13,14 +13,14 @@ import torch
 from conftest import NEEDS_BFLOAT16
 from PIL import Image
 
-from roam_tracker.bench import PARTS, measure, measure_batch, measure_other, plain, random_weights
 from roam_tracker.commands import main
 from roam_tracker.core import search
 from roam_tracker.core.backbone import backbone_spec, bfloat16_on_cpu, check_shapes
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError
-from roam_tracker.sample import render
+from roam_tracker.sample.render import render
+from roam_tracker.selfcheck.bench import PARTS, measure, measure_batch, measure_other, plain, random_weights
 from roam_tracker.toolkits.registry import StaticTracker
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.weights.backbones import random_backbone

@@ -6,14 +6,14 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from roam_tracker.bench import random_weights
 from roam_tracker.core import search, tracking
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.model import Model
 from roam_tracker.errors import ConfigError
-from roam_tracker.sample import render
+from roam_tracker.sample.render import render
+from roam_tracker.selfcheck.bench import random_weights
 from roam_tracker.weights import load_weights
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import torch
 from roam_tracker.core import locate, scale
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import BoxConfig
-from roam_tracker.sample import make_sequence
+from roam_tracker.sample.render import make_sequence
 
 SPEC, CONFIG = backbone_spec("lite0"), BoxConfig(filter_share=1.0)
 

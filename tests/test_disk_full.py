@@ -11,8 +11,8 @@ import pytest
 
 from roam_tracker.errors import RunError
 from roam_tracker.files import write_atomic
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.layouts import write_sample
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from roam_tracker.commands import main
 from roam_tracker.errors import RunError
-from roam_tracker.toolkits import doctor, remedies
-from roam_tracker.toolkits.doctor import NOTE, OK, PROBLEM, TESTED, Finding, check_root, exit_status
-from roam_tracker.toolkits.handshake import talk, write_square
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.sample.write import write_sample
+from roam_tracker.selfcheck import doctor, remedies
+from roam_tracker.selfcheck.doctor import NOTE, OK, PROBLEM, TESTED, Finding, check_root, exit_status
+from roam_tracker.selfcheck.handshake import talk, write_square
 
 ROOT = Path(__file__).parents[1]
 
@@ -232,7 +232,7 @@ def test_a_tracker_that_does_not_answer_well_is_told_by_its_own_words(code, told
 
 
 def test_a_tracker_that_hangs_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("roam_tracker.toolkits.handshake._LIMIT_S", 0.5)
+    monkeypatch.setattr("roam_tracker.selfcheck.handshake._LIMIT_S", 0.5)
     with pytest.raises(RunError, match="said nothing"):
         answer("import time; time.sleep(100)", tmp_path)
 

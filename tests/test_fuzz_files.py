@@ -15,17 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roam_tracker.core.config import TrackerConfig, load_preset
+from roam_tracker.datasets.text import read_boxes as read_annotation
 from roam_tracker.errors import ConfigError, DataError, ResultError
 from roam_tracker.recording import read_recording
 from roam_tracker.report.paper.sweeps import read_sweep
 from roam_tracker.report.read.archives import Archives
 from roam_tracker.report.read.readers import read_boxes, read_times
 from roam_tracker.report.read.vot import read_trajectory
-from roam_tracker.toolkits.annotations import read_boxes as read_annotation
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.manifest import Manifest
-from roam_tracker.toolkits.settings import RunSettings, read_settings
-from roam_tracker.toolkits.workspace import init_workspace
+from roam_tracker.sample.write import write_sample
+from roam_tracker.toolkits.got10k.settings import RunSettings, read_settings
+from roam_tracker.toolkits.run.manifest import Manifest
+from roam_tracker.toolkits.vot.workspace import init_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_annotations(folder, content):
         boxes = refused_or(lambda polygons=polygons: read_annotation(path, polygons=polygons))
         if boxes is not None:
             assert boxes.ndim == 2 and boxes.shape[1] == 4
-            assert np.isfinite(boxes[0]).all() and (boxes[0, 2:] > 0).all()
+            assert not np.isinf(boxes).any()
 
 
 BINARY = bytes.fromhex("0100 05000000 00 01000000") + b"".join(

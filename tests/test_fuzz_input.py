@@ -11,10 +11,10 @@ from hypothesis.extra import numpy as npst
 from PIL import Image
 
 from roam_tracker import RoamTracker
-from roam_tracker.drawing import annotate
 from roam_tracker.errors import BoxError, ImageError
 from roam_tracker.images import to_rgb
 from roam_tracker.tracker import to_box
+from roam_tracker.video.drawing import annotate
 
 pytestmark = pytest.mark.slow
 

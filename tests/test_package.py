@@ -37,11 +37,14 @@ import {modules}
             ["matplotlib", "pandas", "got10k", "trax", "vot"],
         ),
         (
-            "roam_tracker.video, roam_tracker.commands.track",
+            "roam_tracker.video.follow, roam_tracker.commands.track",
             ["matplotlib", "pandas", "got10k", "trax", "vot"],
         ),
-        ("roam_tracker.images, roam_tracker.frames", ["torch", "matplotlib", "pandas", "got10k", "trax"]),
-        ("roam_tracker.toolkits.doctor", ["torch", "numpy", "PIL", "cv2", "got10k", "trax", "vot"]),
+        (
+            "roam_tracker.images, roam_tracker.video.frames",
+            ["torch", "matplotlib", "pandas", "got10k", "trax"],
+        ),
+        ("roam_tracker.selfcheck.doctor", ["torch", "numpy", "PIL", "cv2", "got10k", "trax", "vot"]),
         ("roam_tracker, roam_tracker.commands", ["torch", "PIL", "matplotlib", "pandas", "got10k", "trax"]),
     ],
 )

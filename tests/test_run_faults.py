@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.layouts import write_sample
 
 pytestmark = pytest.mark.slow
 

@@ -5,11 +5,11 @@ import filecmp
 import numpy as np
 import pytest
 
-from roam_tracker import sample as sample_module
 from roam_tracker.commands import main
 from roam_tracker.core.geometry import overlap
-from roam_tracker.sample import KINDS, make_sequence, render, true_boxes
-from roam_tracker.toolkits.layouts import sample_names, write_sample
+from roam_tracker.sample import render as sample_module
+from roam_tracker.sample.render import KINDS, make_sequence, render, true_boxes
+from roam_tracker.sample.write import sample_names, write_sample
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.recording import read_recording
 from roam_tracker.report.paper.sweeps import read_sweep, sweep_names
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.manifest import Manifest
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits.registry import TRACKERS
+from roam_tracker.toolkits.run.manifest import Manifest
 from roam_tracker.weights import read_weights
 
 pytestmark = pytest.mark.slow

@@ -14,14 +14,14 @@ from got10k.trackers import Tracker
 from PIL import Image
 
 from roam_tracker.core.geometry import overlap
+from roam_tracker.datasets import open_dataset
 from roam_tracker.errors import ImageError
-from roam_tracker.sample import make_sequence
+from roam_tracker.sample.render import make_sequence
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits import registry
-from roam_tracker.toolkits.datasets.otb import PartialOTB
 from roam_tracker.toolkits.experiments import main
-from roam_tracker.toolkits.got10k import RoamGot10k, read_ahead
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.onepass import FilePerSequence, table
+from roam_tracker.toolkits.got10k.onepass import FilePerSequence, table
+from roam_tracker.toolkits.got10k.tracker import RoamGot10k, read_ahead
 
 pytestmark = pytest.mark.slow
 
@@ -309,7 +309,9 @@ def test_a_kill_in_the_middle_leaves_no_half_written_file(otb, tmp_path):
 
 def test_the_adapter_serves_the_toolkits_own_experiment(otb, tmp_path, monkeypatch):
     # the stock class, its download made impossible and its folder list made ours
-    experiment = FilePerSequence(PartialOTB(str(otb)), "Stock", str(tmp_path / "r"), str(tmp_path / "p"))
+    experiment = FilePerSequence(
+        open_dataset("folder", str(otb)), "Stock", str(tmp_path / "r"), str(tmp_path / "p")
+    )
     tracker = RoamGot10k("Static")
     assert isinstance(tracker, Tracker)
     assert tracker.is_deterministic

@@ -14,9 +14,9 @@ from roam_tracker.commands import main
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import BoxError, ConfigError, WeightsError
 from roam_tracker.toolkits import registry
-from roam_tracker.toolkits.manifest import device_of
+from roam_tracker.toolkits.got10k.settings import read_settings
 from roam_tracker.toolkits.registry import TRACKERS, create, label, trackers_ini
-from roam_tracker.toolkits.settings import read_settings
+from roam_tracker.toolkits.run.manifest import device_of
 
 ROOT = Path(__file__).parents[1]
 

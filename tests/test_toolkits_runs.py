@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from roam_tracker.errors import ConfigError
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits.experiments import _pool
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.toolkits.got10k.settings import RunSettings, dataset_names, read_settings
 from roam_tracker.toolkits.registry import deterministic, label
-from roam_tracker.toolkits.settings import RunSettings, dataset_names, read_settings
 
 pytestmark = pytest.mark.slow
 

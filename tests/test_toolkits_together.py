@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from roam_tracker.errors import ConfigError, ImageError
+from roam_tracker.sample.write import write_sample
 from roam_tracker.toolkits.experiments import _pool
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.toolkits.got10k.settings import RunSettings
 from roam_tracker.toolkits.registry import create
-from roam_tracker.toolkits.runs import Failure, Here, Job, Worker
-from roam_tracker.toolkits.settings import RunSettings
-from roam_tracker.toolkits.together import Together
+from roam_tracker.toolkits.run.jobs import Failure, Here, Job, Worker
+from roam_tracker.toolkits.run.together import Together
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.sample.write import write_sample
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 # defines trackers by what they do in an update; `self.n` counts the updates
 FAKE = """
 import os, sys, numpy as np
-from roam_tracker.toolkits import registry, vot
+from roam_tracker.toolkits import registry
+from roam_tracker.toolkits.vot import server as vot
 class Fake(registry.StaticTracker):
     n = 0
     def __init__(self): {made}

@@ -11,9 +11,9 @@ import pytest
 
 from roam_tracker.commands import main
 from roam_tracker.errors import ConfigError
-from roam_tracker.toolkits import remedies
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.workspace import init_workspace
+from roam_tracker.sample.write import write_sample
+from roam_tracker.selfcheck import remedies
+from roam_tracker.toolkits.vot.workspace import init_workspace
 
 pytestmark = pytest.mark.slow
 

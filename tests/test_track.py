@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roam_tracker import RoamTracker, video
+from roam_tracker import RoamTracker
 from roam_tracker.commands import main
 from roam_tracker.core.geometry import overlap
-from roam_tracker.drawing import ResponseView, annotate
 from roam_tracker.errors import BoxError, ConfigError, DataError, ImageError
-from roam_tracker.frames import Frames
-from roam_tracker.video import Film, draw_box, read_box, response_view
+from roam_tracker.video import follow as video
+from roam_tracker.video.drawing import ResponseView, annotate
+from roam_tracker.video.follow import Film, draw_box, read_box, response_view
+from roam_tracker.video.frames import Frames
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,14 @@ import torch
 from PIL import Image
 
 from roam_tracker.core.config import load_preset
+from roam_tracker.datasets.frames import FrameFiles
+from roam_tracker.datasets.frames import frames_in as frame_files
 from roam_tracker.errors import DataError
 from roam_tracker.training import clips
 from roam_tracker.training.clips import draw_clip
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.sources import Footage, FromVideos, Mixed
-from roam_tracker.training.videos import FrameFiles, Video, find_videos, frame_files
+from roam_tracker.training.videos import Video, find_videos
 
 pytestmark = pytest.mark.slow
 
@@ -131,13 +133,13 @@ def test_a_box_that_is_no_number_or_has_no_area_means_absent(tmp_path):
 def test_damaged_annotations_are_named(tmp_path):
     put_frames(tmp_path / "a", ("1", "2"))
     truth = put(tmp_path / "a" / "groundtruth.txt", "1,2,3,4\n1,2,3\n")
-    with pytest.raises(DataError, match=r"a/groundtruth\.txt, row 2: 3 values where 4 belong"):
+    with pytest.raises(DataError, match=r"a/groundtruth\.txt, line 2: found 3 values, expected 4"):
         find_videos(tmp_path)
     truth.write_text("1,2,3,4\n1,2,3,four\n")
-    with pytest.raises(DataError, match=r"a/groundtruth\.txt is not made of rows of numbers"):
+    with pytest.raises(DataError, match=r"a/groundtruth\.txt, line 2: found '1,2,3,four'"):
         find_videos(tmp_path)
     truth.write_text("1,2,3,4\n")
-    with pytest.raises(DataError, match="has 1 rows for 2 frames"):
+    with pytest.raises(DataError, match=r"has 1 boxes, but .* has 2 .jpg images"):
         find_videos(tmp_path)
     truth.write_text("1,2,3,4\n1,2,3,4\n")
     put(tmp_path / "a" / "absence.label", "0\n")

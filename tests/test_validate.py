@@ -276,7 +276,7 @@ def test_a_damaged_annotation_frame_and_a_double_name_are_named(videos, tmp_path
     truth = videos / "square/groundtruth_rect.txt"
     truth.write_text("1,2,3,4\n")
     status, _, err = validate(capsys, *words)
-    assert status == 2 and "1 rows for 8 frames" in err
+    assert status == 2 and "1 boxes, but" in err and "8 .jpg images" in err
     truth.write_text("0,0,0,0\n" * 8)
     status, _, err = validate(capsys, *words)
     assert status == 2 and "has no box with an area" in err

@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 
 from roam_tracker.commands import main
-from roam_tracker.toolkits.layouts import write_sample
-from roam_tracker.toolkits.workspace import place_anchors
+from roam_tracker.sample.write import write_sample
+from roam_tracker.toolkits.vot.workspace import place_anchors
 
 pytestmark = pytest.mark.slow
 
 FRAMES = 8
 COMMAND = (
     "import sys; sys.path.insert(0, {tests!r}); import trackers; "
-    "from roam_tracker.toolkits import registry, vot; vot.warm_up = lambda follower: None; "
+    "from roam_tracker.toolkits import registry; from roam_tracker.toolkits.vot import server as vot; "
+    "vot.warm_up = lambda follower: None; "
     "registry.TRACKERS['Faulty'] = lambda device: trackers.Faulty(); raise SystemExit(vot.main(['Faulty']))"
 )
 
@@ -185,7 +186,7 @@ def test_numbers_of_results_that_are_gone_are_told_of(workspace, capsys):
     [
         (lambda folder: next(folder.glob("color/00000003.jpg")).unlink(), "has 8 boxes, but "),
         (lambda folder: (folder / "groundtruth.txt").write_text(""), "groundtruth.txt is empty"),
-        (lambda folder: (folder / "groundtruth.txt").write_text("1,2,3\n" * 8), "line 1: 3 values"),
+        (lambda folder: (folder / "groundtruth.txt").write_text("1,2,3\n" * 8), "line 1: found 3 values"),
         (shutil.rmtree, "motion/groundtruth.txt does not exist"),
     ],
 )

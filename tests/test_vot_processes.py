@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from roam_tracker.commands import main
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.sample.write import write_sample
 
 pytestmark = pytest.mark.slow
 
 OURS = "from roam_tracker.toolkits.vot import main; raise SystemExit(main(['{tracker}']))"
 SLOW = (
-    "import os, time, pathlib; from roam_tracker.toolkits import registry, vot; "
+    "import os, time, pathlib; from roam_tracker.toolkits import registry; "
+    "from roam_tracker.toolkits.vot import server as vot; "
     "vot.warm_up = lambda follower: pathlib.Path('{pid}').write_text(str(os.getpid())); "
     "registry.StaticTracker.update = lambda self, image: (time.sleep({sleep}), self.box)[1]; "
     "raise SystemExit(vot.main(['Static']))"

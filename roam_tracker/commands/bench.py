@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
     import torch
 
-    from roam_tracker.bench import measure, measure_batch, measure_other, plain, random_weights
     from roam_tracker.core.config import load_preset
+    from roam_tracker.selfcheck.bench import measure, measure_batch, measure_other, plain, random_weights
     from roam_tracker.toolkits.registry import create
     from roam_tracker.tracker import RoamTracker
 
@@ -113,23 +113,28 @@ def _ms(value: float | None) -> str:
 
 def sequence(folder: Path | None, frames: int) -> tuple[list[Any], list[Any], float]:
     """Images in memory, their boxes, milliseconds to decode one."""
+    from roam_tracker.datasets.frames import first_with_frames
+    from roam_tracker.datasets.layouts import truth_files
+    from roam_tracker.datasets.text import read_boxes
     from roam_tracker.images import to_rgb
-    from roam_tracker.sample import render
-    from roam_tracker.toolkits.annotations import read_boxes
+    from roam_tracker.sample.render import render
 
     if folder is None:
         sample = render("motion", frames)
         return list(sample.frames), list(sample.boxes), 0.0
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    files = files[:frames]
-    truths = sorted(folder.glob("groundtruth*.txt"))
+    files = first_with_frames([folder / "img", folder / "color", folder])[:frames]
+    truths = truth_files(folder)
     if not files or not truths:
         raise DataError(
             f"{folder} has no images or no groundtruth_rect.txt. Give a sequence in OTB's layout."
         )
     began = time.perf_counter()
     images = [to_rgb(file) for file in files]
-    return images, list(read_boxes(truths[0])), 1e3 * (time.perf_counter() - began) / len(files)
+    return (
+        images,
+        list(read_boxes(truths[0], polygons=True)),
+        1e3 * (time.perf_counter() - began) / len(files),
+    )
 
 
 def _processor() -> str:

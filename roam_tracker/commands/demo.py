@@ -11,12 +11,12 @@ import numpy as np
 
 from roam_tracker.commands import main
 from roam_tracker.core.geometry import overlap
+from roam_tracker.datasets.text import read_boxes
 from roam_tracker.errors import RoamError, RunError
-from roam_tracker.toolkits.annotations import read_boxes
-from roam_tracker.toolkits.layouts import sample_names, write_sample
+from roam_tracker.sample.write import sample_names, write_sample
 from roam_tracker.toolkits.registry import check_name
-from roam_tracker.toolkits.workspace import init_workspace
-from roam_tracker.toolkits.workspace_check import check_workspace
+from roam_tracker.toolkits.vot.check import check_workspace
+from roam_tracker.toolkits.vot.workspace import init_workspace
 
 _POLL_S, _TELL_S = 0.5, 5.0
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from roam_tracker.toolkits.doctor import examine, exit_status, to_json
+from roam_tracker.selfcheck.doctor import examine, exit_status, to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from roam_tracker.toolkits.layouts import write_sample
+from roam_tracker.sample.write import write_sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

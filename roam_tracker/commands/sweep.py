@@ -3,7 +3,7 @@
 import argparse
 
 from roam_tracker.report.paper.sweeps import read_sweep, sweep_names
-from roam_tracker.toolkits.sweeps import run_sweep
+from roam_tracker.toolkits.got10k.sweeps import run_sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

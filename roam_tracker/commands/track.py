@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track, write what was asked for; exit status 0."""
-    from roam_tracker.frames import Frames
     from roam_tracker.tracker import RoamTracker
-    from roam_tracker.video import Outputs, Printer, draw_box, follow, read_box
+    from roam_tracker.video.follow import Outputs, Printer, draw_box, follow, read_box
+    from roam_tracker.video.frames import Frames
 
     outputs = Outputs.chosen(args.out, args.csv, args.txt, args.video, args.response)
     box = None if args.box is None else read_box(args.box)

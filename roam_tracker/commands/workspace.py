@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from roam_tracker.toolkits import remedies
+from roam_tracker.selfcheck import remedies
 from roam_tracker.toolkits.registry import trackers_ini
-from roam_tracker.toolkits.workspace import init_workspace
-from roam_tracker.toolkits.workspace_check import check_workspace, stale_cache
+from roam_tracker.toolkits.vot.check import check_workspace, stale_cache
+from roam_tracker.toolkits.vot.workspace import init_workspace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

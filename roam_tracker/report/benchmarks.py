@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from roam_tracker.datasets.lists import LASOT_TEST, OTB50, OTB2013, OTB2015
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
-from roam_tracker.report.read.names import Spelling
-from roam_tracker.sequences import LASOT_TEST, OTB50, OTB2013, OTB2015
 
 Family = Literal["otb", "lasot", "trackingnet", "got10k", "vot"]
 Layout = Literal["otb", "uav", "nfs", "dtb70", "tcolor128", "lasot", "trackingnet", "got10k", "vot"]
@@ -117,11 +116,3 @@ def find_benchmark(name: str) -> Benchmark:
         return BENCHMARKS[_ALIASES.get(name, name)]
     except KeyError:
         raise ConfigError(f"Unknown benchmark {name!r}; {nearest(name, BENCHMARKS)}") from None
-
-
-_OTB_SPELLING = Spelling(OTB2015)
-
-
-def otb_name(name: str) -> str:
-    """One spelling for an OTB sequence: Jogging-1 and jogging_1 are Jogging.1, Human4-2 is Human4."""
-    return _OTB_SPELLING(name)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.benchmarks import Benchmark
-from roam_tracker.report.read.readers import BoxTruth
 from roam_tracker.report.read.vot import Experiment, Region, VotTruth
 
 ONE_PASS = "one pass"  # the only experiment of the box benchmarks
@@ -64,7 +64,7 @@ class Problem:
     missing: bool = False
 
 
-TruthT = TypeVar("TruthT", BoxTruth, VotTruth)
+TruthT = TypeVar("TruthT", Truth, VotTruth)
 RunT = TypeVar("RunT", BoxRun, VotRun)
 
 
@@ -92,7 +92,7 @@ class Loaded(Generic[TruthT, RunT]):
     total: int = 0
 
 
-class LoadedBoxes(Loaded[BoxTruth, BoxRun]):
+class LoadedBoxes(Loaded[Truth, BoxRun]):
     """Loaded results of a box benchmark: all but VOT."""
 
 

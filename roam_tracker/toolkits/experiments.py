@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from roam_tracker.errors import ConfigError, RoamError, RunError, guarded
+from roam_tracker.toolkits.got10k.settings import RunSettings, dataset_names, overridden, read_settings
 from roam_tracker.toolkits.registry import TRACKERS, deterministic, label, preset_of
-from roam_tracker.toolkits.settings import RunSettings, dataset_names, overridden, read_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     settings = overridden(read_settings(args.dataset), vars(args))
     trackers = {label(tracker): tracker for tracker in settings.tracker}
     experiment = open_experiment(settings)
-    from roam_tracker.toolkits.manifest import Manifest
-    from roam_tracker.toolkits.schedule import Plan, carry_out
+    from roam_tracker.toolkits.run.manifest import Manifest
+    from roam_tracker.toolkits.run.schedule import Plan, carry_out
 
     dataset = experiment.dataset
     if dataset.missing:
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if settings.sequences:
         dataset.select(settings.sequences)
     dataset.check()
+    for remark in dataset.remarks():
+        print(remark, flush=True)
     used = f"{len(dataset.seq_names)} of {dataset.total} sequences"
     print(f"{settings.name}: {used}, results go to {experiment.result_dir}", flush=True)
 
@@ -123,9 +125,9 @@ def open_experiment(settings: RunSettings) -> Any:
     if not settings.root:
         raise ConfigError(f"Say where the sequences of {settings.name} are: --root DIR")
     _need_toolkit()
-    from roam_tracker.toolkits import onepass
-    from roam_tracker.toolkits.datasets import open_dataset
-    from roam_tracker.toolkits.lasot_trackingnet import LaSOT, TrackingNet
+    from roam_tracker.datasets import open_dataset
+    from roam_tracker.toolkits.got10k import onepass
+    from roam_tracker.toolkits.got10k.lasot_trackingnet import LaSOT, TrackingNet
 
     dataset = open_dataset(settings.layout, settings.root, settings.version)
     title, kinds = settings.name, {"uav": onepass.UAV, "lasot": LaSOT, "trackingnet": TrackingNet}
@@ -134,7 +136,7 @@ def open_experiment(settings: RunSettings) -> Any:
     elif settings.layout == "folder":
         title = Path(settings.root).resolve().name or settings.name
     kind: Any = kinds.get(settings.layout, onepass.FilePerSequence)
-    if settings.layout == "got10k" or (hasattr(dataset, "return_meta") and settings.layout == "folder"):
+    if dataset.layout == "got10k":
         kind = onepass.FolderPerSequence
     return kind(dataset, title, settings.result_dir, settings.report_dir)
 
@@ -156,22 +158,22 @@ def _need_toolkit() -> None:
 
 def _pool(settings: RunSettings, ray: str | None) -> Any:
     """Who does the work."""
-    from roam_tracker.toolkits.runs import Here, Worker
+    from roam_tracker.toolkits.run.jobs import Here, Worker
 
     if settings.batch > 1 and (ray is not None or settings.workers > 1):
         raise ConfigError("--batch follows sequences in one process. Leave out --workers and --ray.")
     limits: dict[str, Any] = {"timeout_s": settings.timeout, "retries": settings.retries}
     if ray is not None:
-        from roam_tracker.toolkits.cluster import RayCluster
+        from roam_tracker.toolkits.run.ray import RayCluster
 
         return RayCluster(ray, max(1, settings.workers), settings.device, settings.threads, **limits)
     if settings.batch > 1:
-        from roam_tracker.toolkits.together import Together
+        from roam_tracker.toolkits.run.together import Together
 
         return Together(settings.batch, settings.device, settings.threads)
     if settings.workers == 0:
         return Here(Worker(settings.device, settings.threads))
-    from roam_tracker.toolkits.processes import Processes
+    from roam_tracker.toolkits.run.processes import Processes
 
     return Processes(settings.workers, _devices(settings), settings.threads, **limits)
 

@@ -6,7 +6,6 @@ hyphens and underscores. `trackers_ini` writes that file, so the two lists canno
 
 import importlib
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -17,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.core.config import load_preset
-from roam_tracker.core.geometry import check_box, overlap
-from roam_tracker.errors import ConfigError, DataError
+from roam_tracker.core.geometry import check_box
+from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
 from roam_tracker.recording import Recorder
-from roam_tracker.sequences import OTB_ANNOTATED
-from roam_tracker.toolkits.annotations import read_boxes
+from roam_tracker.toolkits.oracle import OracleTracker
 
 Box = NDArray[np.float64]
 
@@ -53,80 +51,6 @@ class StaticTracker:
     def update(self, image: Any) -> Box:
         """The first box again, (4,)."""
         return self.box.copy()
-
-
-class OracleTracker:
-    """A RoamTracker with an oracle preset, told the true box that is annotated beside each image."""
-
-    score = 0.0
-    recording: Recorder | None = None
-
-    def __init__(self, tracker: Any) -> None:
-        self.tracker = tracker
-        self.truth: Truth = {}
-
-    def init(self, image: Any, box: Any) -> None:
-        """Start on a box (4,) x, y, w, h in px; the image is a file's path or a PIL image that knows it."""
-        self.truth = find_truth(image_file(image), check_box(box))
-        self.tracker.recording = self.recording
-        self.tracker.init(image, box)
-        self.score = self.tracker.score
-
-    def update(self, image: Any) -> Box:
-        """The predicted box (4,) in the next image."""
-        file = image_file(image)
-        if file not in self.truth:
-            raise DataError(f"{file} has no true box beside those of the first image, which an oracle needs.")
-        box: Box = self.tracker.update(image, truth=self.truth[file])
-        self.score = self.tracker.score
-        return box
-
-
-Truth = dict[Path, Box]  # image file -> true box x, y, w, h in px, NaN where the target is absent
-
-_RANGES = {name.lower(): frames for name, frames in OTB_ANNOTATED.items()}
-
-
-def image_file(image: Any) -> Path:
-    """The file of an image; raises DataError for one that does not know it."""
-    name = image if isinstance(image, (str, os.PathLike)) else getattr(image, "filename", "")
-    if not name:
-        raise DataError("An oracle finds the true box beside the image's file; give it paths, not pixels.")
-    return Path(name)
-
-
-def find_truth(file: Path, box: Box) -> Truth:
-    """The true boxes of all images of a folder, from `groundtruth*.txt` there or one folder up.
-
-    Where several targets are annotated, it is the one nearest to `box` in the image `file`. Raises
-    DataError when there is no annotation, or it does not have one row for each image.
-    """
-    folder = file.parent
-    for place in (folder, folder.parent):
-        found = sorted(path for path in place.glob("groundtruth*.txt") if path.stat().st_size)
-        if found:
-            targets = [_read_truth(path, folder) for path in found]
-            if any(file not in truth for truth in targets):
-                raise DataError(f"{found[0]} annotates other images than {file}, so an oracle cannot start.")
-            return max(targets, key=lambda truth: float(overlap(truth[file], box)))
-    raise DataError(
-        f"No groundtruth*.txt lies beside {file} or one folder up, so an oracle has no true boxes. "
-        "Run it on annotated sequences."
-    )
-
-
-def _read_truth(path: Path, folder: Path) -> Truth:
-    images = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    rows = list(read_boxes(path, polygons=True))
-    first, last = _RANGES.get(folder.parent.name.lower(), (1, len(images)))
-    if len(rows) != len(images) and len(rows) == last - first + 1:
-        images = images[first - 1 : last]
-    if len(rows) != len(images):
-        raise DataError(
-            f"{path} has {len(rows)} boxes for {len(images)} images, so an oracle cannot use it. "
-            "Run it on sequences that are annotated throughout."
-        )
-    return dict(zip(images, rows, strict=True))
 
 
 def _roam(preset: str) -> Callable[..., Follower]:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from roam_tracker.datasets.frames import frames_in
 from roam_tracker.errors import DataError
-from roam_tracker.training.videos import frame_files
 
 # uint8 of a shape told where it is used; OpenCV's types say no more
 Plane = NDArray[Any]
@@ -67,7 +67,7 @@ def _stills_of(folder: Path) -> list[Still]:
     known: dict[str, Path] = {}
     for place, ending in reversed(places):  # the finest outline last, to stand
         known |= {path.stem: path for path in place.glob(f"*{ending}")}
-    return [Still(path, known.get(path.stem)) for path in frame_files(images)]
+    return [Still(path, known.get(path.stem)) for path in frames_in(images, (".jpg", ".jpeg"))]
 
 
 def read_photo(path: Path) -> Plane:

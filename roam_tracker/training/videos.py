@@ -8,17 +8,17 @@ absent. Data sets that count pixels from 1 are read as they are, half a pixel to
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
 
 from roam_tracker.core.geometry import Boxes
+from roam_tracker.datasets.frames import first_with_frames, frames_in
+from roam_tracker.datasets.layouts import SequenceFiles, find_sequences
+from roam_tracker.datasets.text import has_area, read_names
+from roam_tracker.datasets.truth import read_pair, shown
 from roam_tracker.errors import DataError
-
-_ENDINGS = (".jpg", ".jpeg")
-_BOXES = ("groundtruth.txt", "groundtruth_rect.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +28,6 @@ class Video:
     name: str
     frames: Sequence[Path]
     boxes: Boxes  # (N, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameFiles(Sequence[Path]):
-    """The frames of one folder, a path only when asked for: large data sets have millions."""
-
-    folder: Path
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @overload
-    def __getitem__(self, index: int) -> Path: ...
-    @overload
-    def __getitem__(self, index: slice) -> "FrameFiles": ...
-    def __getitem__(self, index: int | slice) -> "Path | FrameFiles":
-        if isinstance(index, slice):
-            return FrameFiles(self.folder, self.names[index])
-        return self.folder / self.names[index]
-
-
-def frame_files(folder: Path) -> FrameFiles:
-    """The JPEG files of a folder by name, or by number where the names are numbers; none where it is not."""
-    names = [path.name for path in folder.glob("*") if path.suffix.lower() in _ENDINGS]
-    if all(Path(name).stem.isdecimal() for name in names):
-        names.sort(key=lambda name: int(Path(name).stem))
-    else:
-        names.sort()
-    return FrameFiles(folder, tuple(names))
 
 
 def find_videos(root: Path) -> list[Video]:
@@ -79,12 +49,10 @@ def find_videos(root: Path) -> list[Video]:
 
 
 def read_boxed_folders(root: Path) -> Iterator[Video]:
-    """`<video>/groundtruth.txt` or groundtruth_rect.txt, frames beside it or in images/, img/ or color/.
-
-    Files of GOT-10k and LaSOT that tell where the target is absent are heeded.
-    """
-    for folder in sorted({path.parent for name in _BOXES for path in root.glob(f"*/{name}")}):
-        yield _boxed_folder(folder)
+    """`<video>/groundtruth.txt` or groundtruth_rect.txt, frames beside it or in img/, images/ or color/."""
+    for files in find_sequences("folder", root):
+        if files.frames:
+            yield _video(files)
 
 
 def read_got10k(root: Path) -> Iterator[Video]:
@@ -92,7 +60,9 @@ def read_got10k(root: Path) -> Iterator[Video]:
 
     Only train/ is read: of the test part no truth is published but the first box.
     """
-    return read_boxed_folders(root / "train")
+    for files in find_sequences("got10k", root, "train") if (root / "train").is_dir() else []:
+        if files.frames:
+            yield _video(files)
 
 
 def read_lasot(root: Path) -> Iterator[Video]:
@@ -101,10 +71,10 @@ def read_lasot(root: Path) -> Iterator[Video]:
     Videos that a testing_set.txt in `root` names are left out.
     """
     testing = root / "testing_set.txt"
-    held = set(_text(testing).split()) if testing.exists() else set()
-    for truth in sorted(root.glob("*/*/groundtruth.txt")):
-        if (truth.parent / "img").is_dir() and truth.parent.name not in held:
-            yield _boxed_folder(truth.parent)
+    held = set(read_names(testing)) if testing.exists() else set()
+    for files in find_sequences("lasot", root):
+        if files.name not in held and files.frames and files.frames[0].is_dir():
+            yield _video(files)
 
 
 def read_trackingnet(root: Path) -> Iterator[Video]:
@@ -113,10 +83,9 @@ def read_trackingnet(root: Path) -> Iterator[Video]:
     `root` holds the TRAIN folders or is one; videos whose frames are not there yet are passed over.
     """
     for chunk in (root, *sorted(root.glob("TRAIN_*"))):
-        for truth in sorted((chunk / "anno").glob("*.txt")):
-            frames = frame_files(chunk / "frames" / truth.stem)
-            if frames:
-                yield _video(truth.stem, frames, _numbers(truth, 4), truth)
+        for files in find_sequences("trackingnet", chunk) if (chunk / "anno").is_dir() else []:
+            if first_with_frames(files.frames):
+                yield _video(files)
 
 
 def read_ilsvrc_vid(root: Path) -> Iterator[Video]:
@@ -127,7 +96,7 @@ def read_ilsvrc_vid(root: Path) -> Iterator[Video]:
     """
     annotations, data = root / "Annotations/VID/train", root / "Data/VID/train"
     for folder in sorted({path.parent for path in annotations.rglob("000000.xml")}):
-        frames = frame_files(data / folder.relative_to(annotations))
+        frames = frames_in(data / folder.relative_to(annotations))
         if not frames:
             continue
         tracks: dict[str, Boxes] = {}
@@ -147,8 +116,8 @@ def read_masked_folders(root: Path) -> Iterator[Video]:
     """
     for masks in sorted(root.glob("*/masks")):
         folder = masks.parent
-        frames = _frames_of(folder)
-        files = sorted(masks.glob("*.png"))
+        frames = first_with_frames(folder / inner for inner in ("images", "img", "color", "."))
+        files = list(frames_in(masks, (".png",)))
         if [path.stem for path in files] != [Path(name).stem for name in frames.names]:
             raise DataError(
                 f"{masks} has {len(files)} masks for {len(frames)} frames, or of other names. "
@@ -173,55 +142,11 @@ READERS: tuple[Callable[[Path], Iterator[Video]], ...] = (
 )
 
 
-def _boxed_folder(folder: Path) -> Video:
-    truth = next(path for path in (folder / name for name in _BOXES) if path.exists())
-    video = _video(folder.name, _frames_of(folder), _numbers(truth, 4), truth)
-    for name in ("absence.label", "full_occlusion.txt", "out_of_view.txt"):
-        path = folder / name
-        if path.exists():
-            # GOT-10k has a flag a line, LaSOT all in one
-            flags = _numbers(path, None).ravel()
-            if len(flags) != len(video.boxes):
-                raise DataError(
-                    f"{path} has {len(flags)} flags for {len(video.boxes)} frames. Restore or delete it."
-                )
-            video.boxes[flags > 0] = 0
-    return video
-
-
-def _frames_of(folder: Path) -> FrameFiles:
-    inner = (folder / name for name in ("images", "img", "color"))
-    return frame_files(next((path for path in inner if path.is_dir()), folder))
-
-
-def _video(name: str, frames: FrameFiles, boxes: Boxes, truth: Path) -> Video:
-    if len(frames) != len(boxes):
-        raise DataError(
-            f"{truth} has {len(boxes)} rows for {len(frames)} frames. Complete the video or remove it."
-        )
-    known = np.asarray(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
-    return Video(name, frames, np.where(known[:, None], boxes, 0.0))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}). Restore the file or remove the video.") from None
-
-
-def _numbers(path: Path, columns: int | None) -> Boxes:
-    """The rows of a text file, (N, columns), values apart by commas, tabs or blanks."""
-    rows = [line.replace(",", " ").split() for line in _text(path).splitlines() if line.strip()]
-    for number, row in enumerate(rows, start=1):
-        if columns is not None and len(row) != columns:
-            raise DataError(
-                f"{path}, row {number}: {len(row)} values where {columns} belong. Correct the row."
-            )
-    try:
-        return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
-    except ValueError as error:
-        raise DataError(f"{path} is not made of rows of numbers ({error}). Restore the file.") from None
+def _video(files: SequenceFiles) -> Video:
+    frames, truth = read_pair(files)
+    present = shown(files, len(frames))
+    known = has_area(truth.boxes) & (True if present is None else present)
+    return Video(files.name, frames, np.where(known[:, None], truth.boxes, 0.0))
 
 
 def _vid_objects(path: Path) -> list[tuple[str, tuple[float, float, float, float]]]:

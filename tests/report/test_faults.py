@@ -76,7 +76,7 @@ DAMAGE = {
     "infinite": (replaced(5, "1,2,inf,4"), "line 6"),
     "too short": (lambda lines: lines[:-3], "has 9 rows"),
     "too long": (lambda lines: [*lines, lines[-1]], "has 13 rows"),
-    "other separator": (lambda lines: [line.replace(",", ";") for line in lines], "line"),
+    "other separator": (lambda lines: [line.replace(",", "|") for line in lines], "line"),
     "a column missing": (replaced(5, "1,2,3"), "line 6"),
     "a column more": (replaced(5, "1,2,3,4,5"), "line 6"),
     "a blank line": (replaced(5, ""), "line 6"),

@@ -216,7 +216,10 @@ def test_got10k_pools_frames_and_obeys_cover_and_image_size(tmp_path):
     # frames: 2 runs x 4 of long with overlap 1, 2 of short with overlap 0
     assert evaluation.table["ao"].tolist() == pytest.approx([0.8])
     assert evaluation.table["speed_fps"].tolist() == pytest.approx([12 / 1.8])
-    assert evaluation.notes == ["Image size unknown for short: its boxes are not limited to the image."]
+    assert evaluation.notes == [
+        "No cover.label for short: a frame shows no target where its box has no area.",
+        "Image size unknown for short: its boxes are not limited to the image.",
+    ]
 
 
 def test_got10k_test_truth_of_one_row_is_refused_with_the_remedy(tmp_path):

@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from roam_tracker.datasets.names import Spelling
 from roam_tracker.errors import ConfigError, DataError, ResultError
 from roam_tracker.report import describe, evaluate, load
-from roam_tracker.report.read.names import Spelling
 from roam_tracker.report.score.pixel_origin import origin_note
 
 FRAMES = 12

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from roam_tracker.datasets.names import Spelling
 from roam_tracker.report.evaluation import Evaluation
-from roam_tracker.report.read.names import Spelling
 from roam_tracker.report.show.tables import aligned
 
 TITLES = {1: "VOT-2016 and VOT-2017", 2: "GOT-10k", 3: "TrackingNet"}

@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from roam_tracker.datasets.lists import OTB2015
+from roam_tracker.datasets.names import Spelling, otb_name
 from roam_tracker.errors import ResultError
-from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, folder_key, folder_keys, otb_name
+from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, folder_key, folder_keys
 from roam_tracker.report.read.archives import NAMED, Archives, is_archive, stem
-from roam_tracker.report.read.names import Spelling
 from roam_tracker.report.runs import ONE_PASS, grouped
-from roam_tracker.sequences import OTB2015
 
 # what toolkits leave beside results; folders around results that name no tracker
 _BESIDE = {"times", "recordings", "logs", "analysis", "cache"}

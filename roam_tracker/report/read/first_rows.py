@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes, overlap
-from roam_tracker.report.read.readers import BoxTruth
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.runs import BoxRun
 
 _CLOSE_PX = np.array([1.51, 1.51, 1.01, 1.01])  # rounding; one pixel more where x and y count from 0
@@ -56,7 +56,7 @@ class FirstRows:
     note: str | None = None
 
 
-def check_first_rows(runs: Sequence[BoxRun], truths: dict[str, BoxTruth]) -> FirstRows:
+def check_first_rows(runs: Sequence[BoxRun], truths: dict[str, Truth]) -> FirstRows:
     """Compare row 1 of each of a tracker's runs with its truth; runs and truths are equally long."""
     odd, causes, fits = [], Counter[str](), {"": 0.0}
     for run in runs:
@@ -90,7 +90,7 @@ _REMEDY = (
 )
 
 
-def _counted(run: BoxRun, truth: BoxTruth) -> tuple[Boxes, Boxes]:
+def _counted(run: BoxRun, truth: Truth) -> tuple[Boxes, Boxes]:
     keep = slice(None) if run.counted is None else run.counted
     return run.boxes[keep], truth.boxes[keep]
 

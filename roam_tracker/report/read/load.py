@@ -9,6 +9,7 @@ from typing import Generic
 
 import numpy as np
 
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.errors import ConfigError, DataError, InputError, ResultError
 from roam_tracker.files import nearest
 from roam_tracker.report.benchmarks import Benchmark, find_benchmark
@@ -17,9 +18,9 @@ from roam_tracker.report.read.archives import Archives, is_archive
 from roam_tracker.report.read.find import Found, Search, search
 from roam_tracker.report.read.first_rows import check_first_rows
 from roam_tracker.report.read.origins import made_by
-from roam_tracker.report.read.readers import RUN_AGAIN, BoxTruth, check_rows, read_times
+from roam_tracker.report.read.readers import RUN_AGAIN, check_rows, read_times
 from roam_tracker.report.read.results import Lengths, Reading, fitted, read_result
-from roam_tracker.report.read.truths import read_truths
+from roam_tracker.report.read.truths import read_truths, truth_notes
 from roam_tracker.report.read.vot import VotTruth
 from roam_tracker.report.runs import (
     ONE_PASS,
@@ -77,6 +78,7 @@ def load(
             loader = _Loader(boxes, _read_boxes, reading, archives)
             loader.load(trackers)
             boxes.runs = loader.without_odd_starts(boxes)
+            boxes.notes += truth_notes(known, boxes.truths)
             return boxes
         except InputError as error:
             raise type(error)(archives.named(str(error))) from error
@@ -284,7 +286,7 @@ def _experiments(names: Sequence[str]) -> str:
     return f"the experiment{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
-def _read_boxes(files: list[Found], truth: BoxTruth, loader: _Loader[BoxTruth, BoxRun]) -> list[BoxRun]:
+def _read_boxes(files: list[Found], truth: Truth, loader: _Loader[Truth, BoxRun]) -> list[BoxRun]:
     family, reading, first = loader.loaded.benchmark.family, loader.reading, files[0]
     shift = np.array([1, 1, 0, 0]) * (first.tracker in reading.zero_based)
     if family != "got10k" and len(files) > 1:

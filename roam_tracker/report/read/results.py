@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
+from roam_tracker.datasets.lists import OTB_LATE_STARTS
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.errors import ResultError
 from roam_tracker.report.benchmarks import Family
-from roam_tracker.report.read.readers import RUN_AGAIN, BoxTruth, check_rows, read_boxes, read_text
-from roam_tracker.sequences import OTB_LATE_STARTS
+from roam_tracker.report.read.readers import RUN_AGAIN, check_rows, read_boxes, read_text
 
 Lengths = Literal["whole", "benchmark"]
 _KEEP_FOUR = "Keep the four columns x, y, w, h, or write a head line that names the columns."
@@ -115,7 +116,7 @@ def _is_number(word: str) -> bool:
 
 
 def fitted(
-    boxes: Boxes, path: Path, name: str, truth: BoxTruth, family: Family, lengths: Lengths
+    boxes: Boxes, path: Path, name: str, truth: Truth, family: Family, lengths: Lengths
 ) -> tuple[Boxes, NDArray[np.bool_] | None, str | None]:
     """Boxes (N, 4) as long as the truth, which frames count (None = all), and a note on what was done.
 

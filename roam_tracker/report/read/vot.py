@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roam_tracker.datasets.frames import first_with_frames, folders_in, texts_in
+from roam_tracker.datasets.text import numbers, read_names, read_properties
 from roam_tracker.errors import DataError, InputError, ResultError
 from roam_tracker.report.read.readers import RESTORE, RUN_AGAIN, read_text
 
@@ -51,15 +53,15 @@ _SHIPPED_STACKS: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
 
 def parse_region(line: str) -> tuple[int, Region]:
     """Code and region of one text line: a mark, `x,y,w,h`, or a polygon's `x,y` pairs. NaN = unknown."""
-    values = [float(word) for word in line.replace(",", " ").split()]
+    if ";" in line:
+        raise ValueError("found semicolons")
+    values = numbers(line)
     if len(values) == 1 and values[0] in (UNKNOWN, INITIALISED, FAILED):
         return int(values[0]), None
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         raise ValueError(f"found {len(values)} values")
     if any(math.isnan(value) for value in values):
         return UNKNOWN, None
-    if any(math.isinf(value) for value in values):
-        raise ValueError("found an infinite value")
     region = np.array(values, dtype=np.float32)
     return TRACKED, region if len(values) == 4 else region.reshape(-1, 2)
 
@@ -158,14 +160,14 @@ def read_vot_truth(root: Path) -> dict[str, VotTruth]:
     root = root / "sequences" if (root / "sequences").is_dir() else root
     files = {
         folder.name: folder / "groundtruth.txt"
-        for folder in sorted(root.iterdir())
+        for folder in folders_in(root)
         if (folder / "groundtruth.txt").is_file()
     }
     nested = bool(files)
-    files = files or {path.stem: path for path in sorted(root.glob("*.txt")) if path.stem != "list"}
+    files = files or {path.stem: path for path in texts_in(root) if path.stem != "list"}
     listed = root / "list.txt"
     if nested and listed.is_file():
-        names = [line.strip() for line in read_text(listed, DataError) if line.strip()]
+        names = read_names(listed)
         absent = [name for name in names if name not in files]
         if absent:
             raise DataError(f"{listed} names {absent[0]!r}, which has no groundtruth.txt. {RESTORE}")
@@ -195,24 +197,21 @@ def _read_json_truth(path: Path) -> dict[str, VotTruth]:
 
 def _image_size(folder: Path) -> tuple[int, int] | None:
     """(width, height) from the `sequence` file, else from the first image; None when neither is there."""
-    properties = {}
-    if (folder / "sequence").is_file():
-        pairs = (
-            line.partition("=") for line in (folder / "sequence").read_text(encoding="utf-8").splitlines()
-        )
-        properties = {key.strip(): value.strip() for key, mark, value in pairs if mark}
-    if properties.get("width", "").isdigit() and properties.get("height", "").isdigit():
-        return int(properties["width"]), int(properties["height"])
-    for pattern in (properties.get("channels.color", ""), "color/%08d.jpg", "%08d.jpg"):
-        image = folder / (
-            pattern.replace("%08d", "00000001") if "%" in pattern else f"{pattern}/00000001.jpg"
-        )
-        if image.is_file():
-            from PIL import Image
+    settings = folder / "sequence"
+    properties = read_properties(settings) if settings.is_file() else {}
+    sides = [properties.get(key, (0, ""))[1] for key in ("width", "height")]
+    if all(side.isdigit() for side in sides):
+        return int(sides[0]), int(sides[1])
+    _, pattern = properties.get("channels.color", (0, ""))
+    frames = first_with_frames(
+        [(folder / pattern).parent if "%" in pattern else folder / pattern, folder / "color", folder]
+    )
+    if not frames:
+        return None
+    from PIL import Image
 
-            with Image.open(image) as opened:
-                return opened.size
-    return None
+    with Image.open(frames[0]) as opened:
+        return opened.size
 
 
 def read_stack(workspace: Path) -> dict[str, Experiment]:

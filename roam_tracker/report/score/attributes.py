@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from roam_tracker.datasets.names import Spelling
 from roam_tracker.errors import DataError
 from roam_tracker.report.evaluation import Evaluation
-from roam_tracker.report.read.names import Spelling
 from roam_tracker.report.read.readers import read_text
 from roam_tracker.report.score.pairs import sequence_metrics
 

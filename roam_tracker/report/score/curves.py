@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.evaluation import Array, Curve, Evaluation, Metric, evaluation_of
-from roam_tracker.report.read.readers import BoxTruth
 from roam_tracker.report.runs import BoxRun, LoadedBoxes, grouped
 from roam_tracker.report.score.speed import SPEED, speed_of
 from roam_tracker.report.score.statistics import bootstrap_interval
@@ -35,7 +35,7 @@ class CurveRule:
     metrics: the columns of the table
     """
 
-    measure: Callable[[BoxRun, BoxTruth], tuple[Curves, Array]]
+    measure: Callable[[BoxRun, Truth], tuple[Curves, Array]]
     score: Callable[[Curves], tuple[float, float, float]]
     x: Curves
     metrics: tuple[Metric, ...]

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes, overlap
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.evaluation import Array, Curve, Evaluation, Metric, evaluation_of
-from roam_tracker.report.read.readers import BoxTruth
 from roam_tracker.report.runs import BoxRun, LoadedBoxes, grouped
 from roam_tracker.report.score.speed import SPEED, speed_of
 from roam_tracker.report.score.statistics import bootstrap_interval
@@ -109,7 +109,7 @@ def evaluate_got10k(loaded: LoadedBoxes, seed: int, notes: Sequence[str]) -> Eva
     )
 
 
-def _measure(repetitions: list[BoxRun], truth: BoxTruth) -> tuple[Array, Array]:
+def _measure(repetitions: list[BoxRun], truth: Truth) -> tuple[Array, Array]:
     """Overlap of the frames that count, repetitions pooled; overlap (N,) of the first one, NaN elsewhere."""
     each = [overlap_got10k(run.boxes, truth.boxes, truth.size_px) for run in repetitions]
     counted = np.arange(len(truth.boxes)) > 0

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.evaluation import Array
-from roam_tracker.report.read.readers import BoxTruth
 from roam_tracker.report.runs import BoxRun
 from roam_tracker.report.score.curves import (
     NORMALISED,
@@ -97,7 +97,7 @@ def _centres(boxes: Boxes) -> Array:
     return np.asarray(boxes[:, :2] + (boxes[:, 2:] - 1) / 2)
 
 
-def _measure(run: BoxRun, truth: BoxTruth) -> tuple[Curves, Array]:
+def _measure(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
     absent = None if truth.visible is None else ~truth.visible
     seen = np.full(len(truth.boxes), True) if absent is None else ~absent
     iou = np.full(len(truth.boxes), np.nan)

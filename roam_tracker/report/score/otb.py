@@ -7,8 +7,8 @@ continuous boxes (core.geometry.overlap); a frame with a NaN scores 0.
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes, overlap
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.evaluation import Array
-from roam_tracker.report.read.readers import BoxTruth
 from roam_tracker.report.runs import BoxRun
 from roam_tracker.report.score.curves import (
     NORMALISED,
@@ -93,19 +93,19 @@ def uav_curves(boxes: Boxes, truth: Boxes) -> Curves:
     return otb_curves(with_true_start(boxes, truth)[annotated], truth[annotated])
 
 
-def counted_part(run: BoxRun, truth: BoxTruth) -> tuple[Boxes, Boxes]:
+def counted_part(run: BoxRun, truth: Truth) -> tuple[Boxes, Boxes]:
     """Boxes and true boxes (N, 4) of the frames that count by the run's length."""
     keep = slice(None) if run.counted is None else run.counted
     return run.boxes[keep], truth.boxes[keep]
 
 
-def _measure_otb(run: BoxRun, truth: BoxTruth) -> tuple[Curves, Array]:
+def _measure_otb(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
     iou = overlap(with_true_start(run.boxes, truth.boxes), truth.boxes)
     counted = iou if run.counted is None else np.where(run.counted, iou, np.nan)
     return otb_curves(*counted_part(run, truth)), counted
 
 
-def _measure_uav(run: BoxRun, truth: BoxTruth) -> tuple[Curves, Array]:
+def _measure_uav(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
     counted = _measure_otb(run, truth)[1]
     return uav_curves(*counted_part(run, truth)), np.where(np.isnan(truth.boxes).any(axis=1), np.nan, counted)
 

@@ -9,8 +9,8 @@ result of another length is refused before it comes to scoring.
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes
+from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.evaluation import Array
-from roam_tracker.report.read.readers import BoxTruth
 from roam_tracker.report.runs import BoxRun
 from roam_tracker.report.score.curves import CurveRule, Curves, curve_metrics
 
@@ -56,7 +56,7 @@ def trackingnet_score(curve: Array) -> float:
     return float(np.trapezoid(curve, OVERLAP_THRESHOLDS))
 
 
-def _measure(run: BoxRun, truth: BoxTruth) -> tuple[Curves, Array]:
+def _measure(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
     iou = np.nan_to_num(trackingnet_measures(run.boxes, truth.boxes)[0])
     return trackingnet_curves(run.boxes, truth.boxes), iou
 

@@ -22,15 +22,15 @@ from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
+from roam_tracker.datasets.frames import first_with_frames
+from roam_tracker.datasets.lists import OTB_RANGES
 from roam_tracker.errors import DataError, ImageError
 from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.read.vot import Region
 from roam_tracker.report.runs import ONE_PASS, LoadedBoxes, LoadedVot, grouped
 from roam_tracker.report.show.plots import Style, new_figure, tracker_styles
-from roam_tracker.sequences import OTB_RANGES
 
 Outline = NDArray[np.float64] | None  # (points, 2) x, y in pixels; None = nothing there
-_IMAGES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,15 +213,10 @@ def _images(root: Path, sequence: str, benchmark: Benchmark, frames: int) -> lis
         "lasot": [f"{sequence}/img", f"{sequence.rpartition('-')[0]}/{sequence}/img"],
         "trackingnet": [f"TEST/frames/{sequence}", f"frames/{sequence}"],
     }.get(benchmark.layout, [f"{video}/img", f"{video}/color", video])
-    for folder in (root / place for place in places):
-        if folder.is_dir():
-            images = [path for path in folder.iterdir() if path.suffix.lower() in _IMAGES]
-            images.sort(key=lambda path: (len(path.stem), path.stem))  # 9.jpg before 10.jpg
-            if images:
-                ranges = OTB_RANGES if benchmark.layout == "otb" else {}
-                first, last = ranges.get(sequence, (1, len(images)))
-                return images[first - 1 : last] if len(images) > frames else images
-    return []
+    images = first_with_frames(root / place for place in places)
+    ranges = OTB_RANGES if benchmark.layout == "otb" else {}
+    first, last = ranges.get(sequence, (1, len(images)))
+    return list(images[first - 1 : last] if len(images) > frames else images)
 
 
 def _outlines(source: Any) -> Sequence[Outline]:

@@ -1,0 +1,1 @@
+"""Made sequences with exact ground truth."""

@@ -1,0 +1,1 @@
+"""Trackers and data sets for the GOT-10k toolkit's experiments."""
