@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
-from roam_tracker.datasets.truth import Truth
+from roam_tracker.datasets.truth import Truth, some
 from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.read.vot import Experiment, Region, VotTruth
 
@@ -56,12 +56,16 @@ class VotRun(Run):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something of a tracker that is not scored, and why; `missing` if there is no file at all."""
+    """Something of a tracker that is not scored, and why; `missing` if there is no file at all.
+
+    fault: the message without the file and line that it begins with, if it does
+    """
 
     tracker: str
     sequence: str
     message: str
     missing: bool = False
+    fault: str = ""
 
 
 TruthT = TypeVar("TruthT", Truth, VotTruth)
@@ -90,6 +94,9 @@ class Loaded(Generic[TruthT, RunT]):
     origins: dict[str, str] = field(default_factory=dict)
     not_run: list[str] = field(default_factory=list)
     total: int = 0
+
+
+_ALIKE = 3  # results with the same fault that are named one by one
 
 
 class LoadedBoxes(Loaded[Truth, BoxRun]):
@@ -123,9 +130,16 @@ def by_text(entries: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def describe(problems: Iterable[Problem]) -> list[str]:
-    """One sentence per fault, and one per tracker for all of its missing sequences."""
+    """One sentence per fault, and one per tracker for many of the same or for all of its missing sequences."""
     problems = list(problems)
-    sentences = [problem.message for problem in problems if not problem.missing]
+    sentences = []
+    present = (problem for problem in problems if not problem.missing)
+    for (tracker, _), alike in grouped(present, lambda one: (one.tracker, one.fault or one.message)).items():
+        shown = alike[:1] if len(alike) > _ALIKE else alike
+        sentences += [problem.message for problem in shown]
+        others = [problem.sequence for problem in alike[len(shown) :]]
+        if others:
+            sentences[-1] += f" Likewise {len(others)} more results of {tracker}: {some(others)}."
     missing = grouped((problem for problem in problems if problem.missing), attrgetter("tracker"))
     for tracker, own in missing.items():
         names = [problem.sequence for problem in own]

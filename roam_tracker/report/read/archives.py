@@ -13,7 +13,7 @@ from typing import IO
 from roam_tracker.errors import InputError
 
 # what a result or its truth is made of; images in the archive of a data set stay packed
-KEPT = {".txt", ".json", ".csv", ".mat", ".bin", ".value", ".label", ".ini", ".yaml", ".tag"}
+KEPT = {".txt", ".json", ".csv", ".tsv", ".mat", ".bin", ".value", ".label", ".ini", ".yaml", ".tag"}
 # what else may hold results, but is not read: only its name is needed
 NAMED = {".npy", ".npz", ".pkl", ".pickle", ".xml", ".xlsx", ".h5", ".hdf5", ".dat", ".rar", ".7z", ".gz"}
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

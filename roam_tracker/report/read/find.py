@@ -14,11 +14,15 @@ from pathlib import Path
 
 from roam_tracker.datasets.lists import OTB2015
 from roam_tracker.datasets.names import Spelling, otb_name
+from roam_tracker.datasets.truth import some
 from roam_tracker.errors import ResultError
 from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, folder_key, folder_keys
 from roam_tracker.report.read.archives import NAMED, Archives, is_archive, stem
 from roam_tracker.report.runs import ONE_PASS, grouped
 
+_READ, _READ_VOT = (".txt", ".csv", ".tsv", ".json", ".mat"), (".bin", ".txt")
+# endings of files that go with a sequence and hold no result
+_SILENT = {".value", ".log", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".mp4", ".avi"}
 # what toolkits leave beside results; folders around results that name no tracker
 _BESIDE = {"times", "recordings", "logs", "analysis", "cache"}
 _AROUND = {
@@ -38,10 +42,10 @@ _PREFIX = re.compile(r"^(otb|uav|nfs|tpl|tc128|lasot|got10k|got|trackingnet|dtb)
 _REPETITION = re.compile(r"^(.+)_(\d{3,})$")
 _EXPERIMENTS = {"baseline", "realtime", "unsupervised"}
 _SHOWN = 10  # names in a sentence
-_NO_SEQUENCE = "{count} files with names that are no sequence of {known}"
-_NO_TRUTH = "{count} results of sequences without ground truth in {truth}"
-_OTHER_LIST = "{count} results of sequences that {name} does not have"
-_VOT_PLACE = "{count} files lie elsewhere than in <tracker>/<experiment>/<sequence>/<sequence>_001.txt"
+_NO_SEQUENCE = "{count} named like no sequence of {known}"
+_NO_TRUTH = "{count} without ground truth in {truth}"
+_OTHER_LIST = "{count} of sequences that {name} does not have"
+_VOT_PLACE = "{count} elsewhere than in <tracker>/<experiment>/<sequence>/<sequence>_001.txt"
 _ALL_KEYS = frozenset().union(*map(folder_keys, BENCHMARKS.values()))
 
 
@@ -203,7 +207,7 @@ class _Finder:
             return
         if _COMPANION.search(file.path.stem):
             return
-        if suffix not in ((".bin", ".txt") if vot else (".txt", ".csv", ".json", ".mat")):
+        if suffix not in (_READ_VOT if vot else _READ):
             self._leave_unread(file, suffix, name)
             return
         tracker, experiment = file.kept, ONE_PASS
@@ -270,8 +274,10 @@ class _Finder:
         """Name a file whose ending is not read, if it may be a result."""
         if suffix in (".rar", ".7z"):
             self._leave(self._label(file), f"{suffix} archives are not read. Unpack them", self._inside(file))
-        elif suffix in NAMED or suffix in (".csv", ".mat", ".json", ".bin"):
-            reason = f"the ending {suffix} is not read. Write <sequence>.txt with x,y,w,h on each line"
+        elif suffix in NAMED or (name in self.names and suffix not in _SILENT):
+            reason = (
+                f"the ending {suffix or '(none)'} is not read. Write <sequence>.txt with x,y,w,h on each line"
+            )
             entry = (self._label(file), reason, self._inside(file))
             (self.left if name in self.names else self.suspects).append(entry)
 
@@ -316,7 +322,8 @@ class _Finder:
             return f" ({name} has {len(targets)} targets: {', '.join(targets)})"
         words = [self.spelling(word) for word in re.split(r"[-_. ]", name)]
         near = [word for word in words if word in self.names]
-        near = near or difflib.get_close_matches(name, self.names, n=1)
+        for names in (self.known, self.names):
+            near = near or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         return f" (did you mean {near[0]}?)" if near else ""
 
     def _sentences(self, entries: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
@@ -329,12 +336,10 @@ class _Finder:
     def _sentence(self, reason: str, files: list[str]) -> str:
         if not files:
             return f"{reason}."
-        listed = ", ".join(sorted(files)[:_SHOWN]) + f" and {len(files) - _SHOWN} more" * (
-            len(files) > _SHOWN
-        )
         known = self.benchmark.name if self.benchmark.sequences else self.annotations
-        start = reason.format(count=len(files), known=known, truth=self.annotations, name=self.benchmark.name)
-        return f"{start}: {listed}."
+        count = f"{len(files)} result file{'s' * (len(files) > 1)}"
+        start = reason.format(count=count, known=known, truth=self.annotations, name=self.benchmark.name)
+        return f"{start}: {some(sorted(files), _SHOWN)}."
 
 
 def _looks_like_boxes(path: Path) -> bool:

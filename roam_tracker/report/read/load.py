@@ -220,7 +220,9 @@ class _Loader(Generic[TruthT, RunT]):
                 runs[name] = self.read(files, self.loaded.truths[name], self)
                 self.loaded.runs += runs[name]
             except ResultError as error:
-                self._problem(tracker, label, str(error))
+                path, text = str(by_name[name][0].path), str(error)
+                fault = re.sub(r"^(, line \d+)?", "", text[len(path) :]) if text.startswith(path) else ""
+                self._problem(tracker, label, text, fault=fault)
         most = max((run.repetition for own in runs.values() for run in own), default=1)
         for name, own in runs.items():
             equal = len(own) >= 3 and len({file.path.read_bytes() for file in by_name[name]}) == 1
@@ -265,8 +267,10 @@ class _Loader(Generic[TruthT, RunT]):
         label = file.sequence if file.experiment == ONE_PASS else f"{file.experiment}/{file.sequence}"
         self._problem(file.tracker, label, message)
 
-    def _problem(self, tracker: str, label: str, message: str, missing: bool = False) -> None:
-        self.loaded.problems.append(Problem(tracker, label, self.archives.named(message), missing))
+    def _problem(
+        self, tracker: str, label: str, message: str, *, missing: bool = False, fault: str = ""
+    ) -> None:
+        self.loaded.problems.append(Problem(tracker, label, self.archives.named(message), missing, fault))
 
 
 def _one_each(files: list[Found]) -> list[Found]:
