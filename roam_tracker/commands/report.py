@@ -168,10 +168,8 @@ def run(args: argparse.Namespace) -> int:
         for note in evaluation.notes:
             print(note)
         if evaluation.not_run:
-            names = some(evaluation.not_run, 10)
-            print(
-                f"{len(evaluation.not_run)} sequences with ground truth were run by no tracker. Not run: {names}."
-            )
+            count, unrun = len(evaluation.not_run), some(evaluation.not_run, 10)
+            print(f"{count} sequences with ground truth were run by no tracker. Not run: {unrun}.")
     if args.compare:
         first, second = _known_pair(args.compare, evaluations)
         compared = [compare_trackers(one, first, second, seed=args.seed) for one in evaluations]

@@ -130,7 +130,7 @@ def by_text(entries: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def describe(problems: Iterable[Problem]) -> list[str]:
-    """One sentence per fault, and one per tracker for many of the same or for all of its missing sequences."""
+    """One sentence per fault, or per tracker for many of the same and for all of its missing sequences."""
     problems = list(problems)
     sentences = []
     present = (problem for problem in problems if not problem.missing)

@@ -14,7 +14,7 @@ from roam_tracker.report.paper.tables import TITLES, compare_with_paper, paper_b
 from roam_tracker.report.score.pairs import pair_scores
 from roam_tracker.report.show.comparisons import plot_attributes, plot_pair
 from roam_tracker.report.show.film import film_strip
-from roam_tracker.report.show.plots import Style, draw, new_figure, render, tracker_styles
+from roam_tracker.report.show.plots import Style, draw, legend_room, new_figure, render, tracker_styles
 from roam_tracker.report.show.tables import TexStyle, markdown_table, tex_table, to_csv, to_markdown, to_tex
 
 
@@ -61,7 +61,8 @@ def _figures(
         yield plot, draw(evaluation, plot, styles)
     attributes = getattr(evaluation, "attributes", None)
     if isinstance(attributes, pd.DataFrame) and len(attributes) and "auc" in attributes:
-        figure = new_figure(7.2, 0.9 + 0.3 * attributes["attribute"].nunique())
+        width, height = legend_room(attributes["tracker"].unique(), inside=0)
+        figure = new_figure(5.4 + width, max(height, 0.9 + 0.3 * attributes["attribute"].nunique()))
         plot_attributes(figure.add_subplot(), attributes, styles)
         yield "attributes", figure
     scores = pair_scores(evaluation, pair)

@@ -12,7 +12,7 @@ from roam_tracker.report.score.otb import centre_error_otb, counted_part
 
 LEAST_RISE = 0.005
 LEAST_SEQUENCES = 10
-STANDARD_ERRORS = 2.262  # Student's t, 9 degrees of freedom, 2.5 % on the one side of each direction
+STANDARD_ERRORS = 4.3  # Student's t, 9 degrees of freedom: 0.1 % for either direction
 
 
 def origin_notes(loaded: LoadedBoxes) -> list[str]:
@@ -44,8 +44,8 @@ def rises_by_one_pixel(pairs: Iterable[tuple[Boxes, Boxes]]) -> dict[int, Array]
 def origin_note(tracker: str, pairs: Iterable[tuple[Boxes, Boxes]]) -> str | None:
     """A note if one pixel more or less clearly raises precision at 1 px, else None.
 
-    Clearly: on ten sequences at least, by half a point on average, and by so many standard errors of the mean
-    that of unbiased trackers fewer than one in twenty is suspected.
+    Clearly: on ten sequences at least, by half a point on average, and by 4.3 standard errors of the mean, so
+    that of a hundred unbiased trackers hardly one is suspected.
     """
     for step, rises in rises_by_one_pixel(pairs).items():
         if rises.size < LEAST_SEQUENCES:

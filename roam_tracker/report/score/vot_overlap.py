@@ -9,7 +9,7 @@ when the frame is found and paints nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def _mixed_overlaps(boxes: Bounds, polygons: Array, cut: Bounds) -> Array:
     return np.asarray(shared / np.where(union > 0, union, 1))
 
 
-def _runs(points: Array, row: Array) -> Iterator[tuple[Array, Array]]:
+def _runs(points: Array, row: NDArray[Any]) -> Iterator[tuple[Array, Array]]:
     """First and last column of the painted runs of each row, in order; first > last where there is none.
 
     points: (N, P, 2) whole numbers, the polygon of each row; row: (N,)

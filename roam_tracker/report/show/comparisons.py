@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from roam_tracker.report.show.plots import Style, put_legend, tracker_styles
+from roam_tracker.report.show.plots import Style, drawable, put_legend, tracker_styles
 
 _DARK, _GREY = "#0B3C5D", "0.55"
 
@@ -43,7 +43,7 @@ def plot_attributes(
             color=style.colour,
             markeredgecolor="black",
             markeredgewidth=0.4,
-            label=tracker,
+            label=drawable(tracker),
             zorder=3,
         )
     ax.set_yticks(heights, [f"{name} ({counts[name]:.0f})" for name in grid.index])
@@ -55,7 +55,7 @@ def plot_attributes(
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    return put_legend(ax, inside=0, fontsize=8)
+    return put_legend(ax, inside=0)
 
 
 def plot_pair(ax: Axes, first: pd.Series, second: pd.Series, *, label: str, named: int = 8) -> Axes:
@@ -75,12 +75,13 @@ def plot_pair(ax: Axes, first: pd.Series, second: pd.Series, *, label: str, name
     ax.scatter(x[below], y[below], facecolors="white", edgecolors=_DARK, marker="o", **look)
     ax.scatter(x[x == y], y[x == y], facecolors=_GREY, edgecolors=_GREY, marker="s", **look)
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    ax.set(xlabel=f"{label} of {first.name}", ylabel=f"{label} of {second.name}")
+    names = [drawable(str(side.name)) for side in (first, second)]
+    ax.set(xlabel=f"{label} of {names[0]}", ylabel=f"{label} of {names[1]}")
     ax.grid(color="0.92", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_title(
-        f"{second.name} better in {above.sum()},\n{first.name} in {below.sum()} of {len(both)} sequences",
+        f"{names[1]} better in {above.sum()},\n{names[0]} in {below.sum()} of {len(both)} sequences",
         fontsize=9,
     )
     _name_outliers(ax, both.index, np.column_stack([x, y]), named)

@@ -28,7 +28,7 @@ from roam_tracker.errors import DataError, ImageError
 from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.read.vot import Region
 from roam_tracker.report.runs import ONE_PASS, LoadedBoxes, LoadedVot, grouped
-from roam_tracker.report.show.plots import Style, new_figure, tracker_styles
+from roam_tracker.report.show.plots import Style, drawable, new_figure, tracker_styles
 
 Outline = NDArray[np.float64] | None  # (points, 2) x, y in pixels; None = nothing there
 
@@ -129,7 +129,9 @@ def film_strip(
         )
     handles = [Line2D([], [], color="white", linewidth=2.2, path_effects=_casing(2.2), label="truth")]
     handles += [
-        Line2D([], [], color=styles[name].colour, linestyle=styles[name].dash, linewidth=2, label=name)
+        Line2D(
+            [], [], color=styles[name].colour, linestyle=styles[name].dash, linewidth=2, label=drawable(name)
+        )
         for name in names
     ]
     figure.legend(

@@ -4,11 +4,13 @@ A tracker's colour and dash come from `tracker_styles`, made once for all figure
 """
 
 import io
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -29,6 +31,10 @@ _DASHES: tuple[Any, ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
 )
 _MARKERS = "osD^vP*X<>p"
+MOST = 90  # curves in a figure
+_SMALL = 7  # points, of a legend beside the axes
+_LINES = 26  # of it before the next column
+_LETTERS = 40  # of a name before the next line
 _PLACES: dict[str, Any] = {
     "success": "lower left",
     "precision": "lower right",
@@ -108,7 +114,7 @@ def plot_curves(
     shown = drawn_curves(plot, curves)
     low, high = form.x_axis(shown)
     for rank, curve in enumerate(shown):
-        style, label = styles[curve.tracker], f"{curve.tracker} [{score_label(curve)}]"
+        style, label = styles[curve.tracker], drawable(f"{curve.tracker} [{score_label(curve)}]")
         look: dict[str, Any] = {"color": style.colour, "label": label, "zorder": 3 + 1 / (rank + 1)}
         if form.points:
             look |= {"marker": style.marker, "markersize": 8, "markeredgecolor": "black", "clip_on": False}
@@ -129,15 +135,48 @@ def plot_curves(
     return put_legend(ax, _PLACES.get(plot, "best"))
 
 
-def put_legend(ax: Axes, place: Any = "best", *, inside: int = 10, fontsize: float = 7) -> Axes:
-    """The legend in the axes, or, in `fontsize`, to their right when it has more lines than `inside`."""
-    lines = len(ax.get_legend_handles_labels()[1])
-    if lines > inside:
-        look: dict[str, Any] = {"fontsize": fontsize, "frameon": False, "borderaxespad": 0}
-        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), ncols=1 + (lines - 1) // 30, **look)
+def put_legend(ax: Axes, place: Any = "best", *, inside: int = 10) -> Axes:
+    """The legend in the axes, or to their right if it has more entries than `inside` or long names."""
+    names = ax.get_legend_handles_labels()[1]
+    if len(names) > inside or any("\n" in name for name in names):
+        columns = _legend_size(names)[0]
+        look: dict[str, Any] = {"fontsize": _SMALL, "frameon": False, "borderaxespad": 0}
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), ncols=columns, **look)
     else:
-        ax.legend(loc=place if lines > 3 else "best", framealpha=0.9, fontsize=8, handlelength=3.2)
+        ax.legend(loc=place if len(names) > 3 else "best", framealpha=0.9, fontsize=8, handlelength=3.2)
     return ax
+
+
+def legend_room(names: Iterable[str], inside: int = 10) -> tuple[float, float]:
+    """Width and height in inches of the legend beside the axes; 0, 0 if `put_legend` puts it inside."""
+    shown = [drawable(name) for name in names]
+    if len(shown) <= inside and not any("\n" in name for name in shown):
+        return 0.0, 0.0
+    return _legend_size(shown)[1:]
+
+
+def _legend_size(names: Sequence[str]) -> tuple[int, float, float]:
+    """Columns, width and height in inches of a legend in small letters."""
+    lines = [name.count("\n") + 1 for name in names]
+    columns = min(3, 1 + (sum(lines) - 1) // _LINES)
+    rows = -(-len(names) // columns)
+    height = max(sum(lines[start : start + rows]) for start in range(0, len(names), rows))
+    widest = max(len(line) for name in names for line in name.split("\n"))
+    return columns, columns * (0.5 + 0.06 * widest), 0.5 + 0.15 * height
+
+
+def drawable(name: str) -> str:
+    """A tracker's name as Matplotlib shows it whole: no formulas, no hidden names, letters that the font has.
+
+    Names of more than 40 letters are broken into lines; a letter that the font lacks stands as its number.
+    """
+    font = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    letters = "".join(
+        letter if ord(letter) in font else letter.encode("unicode_escape").decode("ascii") for letter in name
+    )
+    lines = textwrap.wrap(letters, _LETTERS, break_on_hyphens=False) or [letters]
+    shown = "\n".join(lines).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown  # a leading underscore hides an entry of a legend
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -151,12 +190,16 @@ def draw(
     evaluation: Evaluation, plot: str, styles: Mapping[str, Style] | None = None, *, bands: bool = False
 ) -> Figure:
     """A finished figure of one of `evaluation.curves`, such as success, precision, eao."""
-    curves = evaluation.curves[plot]
-    columns = 0 if len(curves) <= 10 else 1 + (len(curves) - 1) // 30  # of the legend beside the axes
-    figure = new_figure(5.2 + 1.7 * columns, 4.1)
+    best = drawn_curves(plot, evaluation.curves[plot])[:MOST]
+    title, count = plot_title(evaluation, plot), len(evaluation.curves[plot])
+    if count > MOST:
+        title += f"\nthe best {MOST} of {count} trackers; the table has all"
+    curves = [curve for curve in evaluation.curves[plot] if curve.tracker in {one.tracker for one in best}]
+    width, height = legend_room(f"{curve.tracker} [{score_label(curve)}]" for curve in best)
+    figure = new_figure(5.2 + width, max(4.1, height))
     bounds = evaluation.benchmark.eao_bounds if plot == "eao" else None
     ax = plot_curves(figure.add_subplot(), plot, curves, styles, bands=bands, bounds=bounds)
-    ax.set_title(plot_title(evaluation, plot), fontsize=11)
+    ax.set_title(title, fontsize=11)
     return figure
 
 

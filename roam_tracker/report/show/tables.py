@@ -1,6 +1,7 @@
 """Tables of an evaluation as words: CSV, plain text, LaTeX (booktabs) and Markdown."""
 
 import math
+import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -137,6 +138,8 @@ def tex_table(rows: Sequence[Sequence[str]], title: str, style: TexStyle = "plai
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table of words, the first row its header, all columns but the first to the right."""
     header, *body = [[word.replace("|", r"\|") for word in row] for row in rows]
+    for row in body:
+        row[0] = re.sub(r"([*_`<])", r"\\\1", row[0])
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *body))
 
