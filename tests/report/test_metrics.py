@@ -136,6 +136,25 @@ def test_box_overlap_by_areas_equals_counted_pixels(a, b):
     assert region_overlaps([first], [second], (32, 24))[0] == pytest.approx(expected)
 
 
+polygon_strategy = st.lists(st.tuples(st.integers(-8, 40), st.integers(-8, 40)), min_size=3, max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(box=box_strategy, points=polygon_strategy, swapped=st.booleans())
+def test_overlap_of_a_box_and_a_polygon_counted_by_rows_equals_painted_pixels(box, points, swapped):
+    pair = [np.array(box, dtype=np.float32), np.array(points, dtype=np.float32)]
+    pair = pair[::-1] if swapped else pair
+    found = region_overlaps([pair[0]], [pair[1]], (32, 24))[0]
+    low = np.minimum(np.min(points, axis=0), box[:2])
+    high = np.maximum(np.max(points, axis=0), np.add(box[:2], box[2:]) - 1)
+    cut = np.array([*np.maximum(low, 0), *np.minimum(high, [31, 23])])
+    if (low >= high).any() or (cut[:2] >= cut[2:]).any():
+        assert found == float((low >= high).any())
+    else:
+        one, other = paint(pair[0], cut), paint(pair[1], cut)
+        assert found == pytest.approx((one & other).sum() / max((one | other).sum(), 1))
+
+
 def test_a_polygon_of_a_box_paints_the_same_pixels_as_the_box():
     box = np.array([3, 4, 10, 6], dtype=np.float32)
     polygon = np.array([[3, 4], [12, 4], [12, 9], [3, 9]], dtype=np.float32)

@@ -100,6 +100,71 @@ def test_a_legend_of_more_than_ten_lines_stands_beside_the_axes():
         assert legend.x1 <= ax.figure.bbox.x1
 
 
+ODD_NAMES = (
+    "_leading",
+    "a$b$c",
+    "50%",
+    "A&B",
+    "\\slash{}^",
+    "\u8ddf\u8e2a",
+    "\u8ddf",
+    "n" * 90,
+    "m_" * 45,
+    "<b>",
+)
+
+
+def entries(ax):
+    """Texts of the legend as they are seen."""
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("count", [11, 60, 90])
+def test_a_legend_of_many_trackers_is_whole_and_the_axes_keep_their_size(tmp_path, count):
+    figure = draw(scored_as(tmp_path, [f"Tracker_{index:02d}_v2" for index in range(count)]), "success")
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    legend, axes = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    assert len(entries(ax)) == count
+    assert legend.y0 >= 0 and legend.y1 <= figure.bbox.y1 and legend.x1 <= figure.bbox.x1
+    assert axes.width > 4 * figure.dpi and axes.height > 3 * figure.dpi and legend.x0 >= axes.x1
+
+
+def test_of_more_trackers_than_a_figure_holds_the_best_are_drawn_and_it_says_so(tmp_path):
+    (ax,) = draw(scored_as(tmp_path, [f"T{index:03d}" for index in range(95)]), "success").axes
+    assert len(entries(ax)) == 90 and len(ax.get_lines()) == 90
+    assert "the best 90 of 95 trackers" in ax.get_title()
+    assert entries(ax)[0].startswith("T000") and not any("T094" in entry for entry in entries(ax))
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_name_is_in_the_legend_and_in_the_files(tmp_path):
+    evaluation = scored_as(tmp_path, ODD_NAMES)
+    figure = draw(evaluation, "success")
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    shown = ["".join(entry.split()) for entry in entries(ax)]
+    assert len(set(shown)) == len(ODD_NAMES)
+    for name in ODD_NAMES:
+        if name.isascii():
+            assert any(entry.startswith(name.replace("$", r"\$")) for entry in shown)
+    legend = ax.get_legend().get_window_extent()
+    assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+    write_report([evaluation], tmp_path / "out", pair=("a$b$c", "_leading"))
+    assert r"\_leading" in (tmp_path / "out/tables/otb2015.md").read_text()
+
+
+def scored_as(root, names):
+    """An evaluation of one result under many names, the first of them the best."""
+    write_results(root, "T", 1)
+    evaluation = evaluate(load("OTB2015", root / "results", root / "data"))
+    (curve,) = evaluation.curves["success"]
+    curves = [replace(curve, tracker=name, score=0.9 - k / 200) for k, name in enumerate(names)]
+    table = pd.concat([evaluation.table.assign(tracker=name) for name in names], ignore_index=True)
+    rows = pd.concat([evaluation.by_sequence.assign(tracker=name) for name in names], ignore_index=True)
+    return replace(evaluation, table=table, by_sequence=rows, curves={"success": curves})
+
+
 def test_accuracy_and_robustness_zoom_to_the_points():
     points = [Curve("T", np.array([0.91]), np.array([0.58]), 0.58)]
     ax = plot_curves(canvas(), "accuracy-robustness", points)

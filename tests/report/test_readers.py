@@ -265,6 +265,14 @@ def test_tiger1_counts_from_frame_6_when_its_result_begins_there(tmp_path):
     ]
 
 
+def test_a_remark_that_holds_for_many_trackers_is_one_line(tmp_path):
+    put(tmp_path / "data" / "Tiger1.txt", TRUTH)
+    for tracker in "ABCDEF":
+        put(tmp_path / "results" / tracker / "Tiger1.txt", TRUTH[5:])
+    (note,) = scored(tmp_path)[1].notes
+    assert note.startswith("6 trackers (A, B, C, ...): Tiger1 has 7 rows")
+
+
 def test_boxes_counted_from_0_are_raised_by_one_where_asked_and_the_report_says_so(car):
     put(car / "results" / "T" / "CarDark.txt", TRUTH - [1, 1, 0, 0])
     shifted, loaded = scored(car, zero_based=["T"])
@@ -289,6 +297,16 @@ def test_the_alarm_rings_for_boxes_off_by_one_and_names_the_cure_for_those_from_
     assert "--zero-based T" in origin_note("T", pairs(-1, 0.8))
     note = origin_note("T", pairs(1, 0.8))
     assert "-1 px" in note and "--zero-based" not in note
+
+
+@pytest.mark.parametrize("sequences", [1, 2, 5, 9])
+def test_the_alarm_is_silent_on_few_sequences(sequences):
+    assert origin_note("T", pairs(-1, 0.8)[:sequences]) is None
+
+
+def test_of_two_hundred_unbiased_trackers_hardly_one_is_suspected():
+    suspected = [seed for seed in range(200) if origin_note("T", pairs(0, 3, seed))]
+    assert len(suspected) <= 2
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 5.0, 60.0])

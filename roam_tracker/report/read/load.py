@@ -320,6 +320,7 @@ def _read_boxes(files: list[Found], truth: Truth, loader: _Loader[Truth, BoxRun]
         first.path.parent / "times" / f"{first.path.stem}_time.txt",
         first.path.with_name(f"{first.path.parent.name}_time.txt"),
         first.path.with_name(f"{first.path.stem}_time.txt"),
+        first.path.with_name(f"{re.sub('_[0-9]+$', '', first.path.stem)}_time.txt"),
     ):
         if place.is_file():
             try:
