@@ -5,6 +5,7 @@ continuous boxes (core.geometry.overlap); a frame with a NaN scores 0.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes, overlap
 from roam_tracker.datasets.truth import Truth
@@ -80,17 +81,13 @@ def _centres(boxes: Boxes) -> Array:
 def otb_curves(boxes: Boxes, truth: Boxes) -> Curves:
     """Success (21,), precision (51,) and normalised precision (51,) of one sequence, over all frames."""
     boxes = with_true_start(boxes, truth)
-    return (
-        success_curve_otb(overlap(boxes, truth)),
-        precision_curve_otb(centre_error_otb(boxes, truth)),
-        normalised_precision_curve(boxes, truth),
-    )
+    return _curves(boxes, truth, overlap(boxes, truth))
 
 
 def uav_curves(boxes: Boxes, truth: Boxes) -> Curves:
     """OTB's curves over the annotated frames; NaN where no frame is annotated."""
-    annotated = ~np.isnan(truth).any(axis=1)
-    return otb_curves(with_true_start(boxes, truth)[annotated], truth[annotated])
+    annotated, boxes = ~np.isnan(truth).any(axis=1), with_true_start(boxes, truth)
+    return _curves(boxes[annotated], truth[annotated], overlap(boxes, truth)[annotated])
 
 
 def counted_part(run: BoxRun, truth: Truth) -> tuple[Boxes, Boxes]:
@@ -99,15 +96,28 @@ def counted_part(run: BoxRun, truth: Truth) -> tuple[Boxes, Boxes]:
     return run.boxes[keep], truth.boxes[keep]
 
 
+def _curves(boxes: Boxes, truth: Boxes, iou: Array) -> Curves:
+    return (
+        success_curve_otb(iou),
+        precision_curve_otb(centre_error_otb(boxes, truth)),
+        normalised_precision_curve(boxes, truth),
+    )
+
+
 def _measure_otb(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
-    iou = overlap(with_true_start(run.boxes, truth.boxes), truth.boxes)
-    counted = iou if run.counted is None else np.where(run.counted, iou, np.nan)
-    return otb_curves(*counted_part(run, truth)), counted
+    return _measure(run, truth, np.full(len(truth.boxes), True))
 
 
 def _measure_uav(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
-    counted = _measure_otb(run, truth)[1]
-    return uav_curves(*counted_part(run, truth)), np.where(np.isnan(truth.boxes).any(axis=1), np.nan, counted)
+    return _measure(run, truth, np.isfinite(truth.boxes).all(axis=1))
+
+
+def _measure(run: BoxRun, truth: Truth, annotated: NDArray[np.bool_]) -> tuple[Curves, Array]:
+    counted = np.full(len(truth.boxes), True) if run.counted is None else run.counted
+    start, keep, boxes = int(counted.argmax()), counted & annotated, run.boxes.copy()
+    boxes[start] = truth.boxes[start]
+    iou = overlap(boxes, truth.boxes)
+    return _curves(boxes[keep], truth.boxes[keep], iou[keep]), np.where(keep, iou, np.nan)
 
 
 def _score(curves: Curves) -> tuple[float, float, float]:
