@@ -32,8 +32,14 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def write_state(path: str | os.PathLike[str], model: Model, state: State, score: float) -> None:
-    """Write a target and the score of its last frame, whole or not at all."""
+def write_state(
+    path: str | os.PathLike[str],
+    model: Model,
+    state: State,
+    score: float,
+    levels: tuple[float, float] | None = None,
+) -> None:
+    """Write a target, the score of its last frame and the levels of its images, whole or not at all."""
     tensors: dict[str, Tensor] = {}
     tree = _pack(state, "state", tensors)
     metadata = {
@@ -41,12 +47,13 @@ def write_state(path: str | os.PathLike[str], model: Model, state: State, score:
         "model": fingerprint(model),
         "state": json.dumps(tree),
         "score": json.dumps(score),
+        "levels": json.dumps(levels),
     }
     write_atomic(path, save(tensors, metadata))
 
 
-def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float]:
-    """The target and the score of its last frame.
+def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float, tuple[float, float] | None]:
+    """The target, the score of its last frame, and the levels of its images (None where they have 8 bits).
 
     Raises InputError for a file that is absent, damaged or of another preset or other weights.
     """
@@ -58,7 +65,12 @@ def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float
         theirs, ours = metadata["model"], fingerprint(model)
         if theirs == ours:
             state = _unpack(json.loads(metadata["state"]), tensors, model.device)
-            return tracking.prepared(model, state), json.loads(metadata["score"])
+            levels = json.loads(metadata.get("levels", "null"))
+            return (
+                tracking.prepared(model, state),
+                json.loads(metadata["score"]),
+                None if levels is None else (float(levels[0]), float(levels[1])),
+            )
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"State file {path} cannot be read: {why}. Save the target again.") from None

@@ -17,7 +17,7 @@ from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.core.geometry import Boxes, check_box
 from roam_tracker.errors import BoxError, ConfigError, RoamError, RunError
-from roam_tracker.images import to_rgb
+from roam_tracker.images import Levels, levels_of, to_rgb
 from roam_tracker.recording import Recorder
 from roam_tracker.state_file import read_state, write_state
 from roam_tracker.weights import weights_for
@@ -39,7 +39,8 @@ class RoamTracker:
              on an idle machine and many times slower on a busy one, where they wait for each other. Another
              number moves the last bits of a response and, over a sequence, the boxes
 
-    An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey, RGBA and 16 bits are converted.
+    An image is a PIL image, a path, or an (H, W, 3) uint8 RGB array; grey, RGBA, 16 bits and floats are
+    converted: the range of the first image's values then is the range of all.
     A box is x, y, w, h in pixels with (0, 0) the corner of the first pixel. Boxes that come out are finite,
     their centre lies in the image and no side is longer than the image's; what cannot be used raises an error
     of errors.py and leaves the target as it was.
@@ -64,6 +65,7 @@ class RoamTracker:
         with self.own_threads():
             self.model = tracking.Model(self.config, tensors, self.device, plain=plain)
         self._state: tracking.State | None = None
+        self._levels: Levels | None = None  # of the present target's images, if they have more than 8 bits
         # on CUDA a target is followed as a batch of one: no waiting for the device, and graphs
         on_device = self.device.type == "cuda" and not plain and refusal(self.config) is None
         self._single = Batch(self.model, 1) if on_device else None
@@ -78,7 +80,8 @@ class RoamTracker:
         Raises ImageError, and BoxError for a box that is none or that no target in the image can have.
         """
         box = to_box(box)
-        frame = self._frame(image)
+        levels = levels_of(image)
+        frame = self._frame(image, levels)
         x, y, w, h = first_box(box, frame.shape[1], frame.shape[0])
         if self.recording is not None:
             self.recording.begin()
@@ -86,7 +89,7 @@ class RoamTracker:
         with self.own_threads():
             state = tracking.start(self.model, frame.to(self.device), (x, y, w, h), observe=observe)
         self._follow(state, frame)
-        self.score = 1.0
+        self.score, self._levels = 1.0, levels
 
     def update(self, image: Any, truth: Any = None) -> Boxes:
         """The target's box in the next image, float64 (4,); `score` in [0, 1] tells how sure it is.
@@ -99,7 +102,7 @@ class RoamTracker:
         """
         state = self._target("update(image)")
         box_to_learn = self._to_learn(truth)
-        frame, after = self._frame(image), state
+        frame, after = self._frame(image, self._levels), state
         if self._within is not None:
             x, y, w, h, score = self._within.step([frame])[0].tolist()
             box = x, y, w, h
@@ -131,14 +134,16 @@ class RoamTracker:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the target to a file from which `load` goes on. Raises RunError when the disk refuses."""
         state = self._target("save(path)")
-        write_state(path, self.model, self.state or state, self.score)
+        levels = None if self._levels is None else (self._levels.low, self._levels.high)
+        write_state(path, self.model, self.state or state, self.score, levels)
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go on with a saved target; the boxes to come are those that would have come without the break.
 
         Raises InputError for a damaged file, and for one of another preset or other weights.
         """
-        state, self.score = read_state(path, self.model)
+        state, self.score, levels = read_state(path, self.model)
+        self._levels = None if levels is None else Levels(*levels)
         self._follow(state, torch.empty(1, 1, 3))
 
     @contextmanager
@@ -183,8 +188,8 @@ class RoamTracker:
         x, y, w, h = (float(value) for value in to_box(truth))
         return x, y, w, h
 
-    def _frame(self, image: Any) -> torch.Tensor:
-        return torch.from_numpy(to_rgb(image))
+    def _frame(self, image: Any, levels: Levels | None) -> torch.Tensor:
+        return torch.from_numpy(to_rgb(image, levels))
 
 
 def _absent(box: Any) -> bool:
@@ -239,9 +244,15 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"Device {name!r} is unknown; use auto, cpu, cuda or cuda:N.") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"Device {name!r} is unknown; use auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"Device {name!r} is not available here: torch finds no CUDA. Use auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"Device {name!r} is not here: torch finds {torch.cuda.device_count()}. Use auto or cpu."
+        )
     return device
 
 

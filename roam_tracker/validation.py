@@ -29,7 +29,7 @@ from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import BoxError, ConfigError, DataError, RoamError, RunError
 from roam_tracker.files import write_atomic
-from roam_tracker.images import Rgb, to_rgb
+from roam_tracker.images import Rgb, levels_of, to_rgb
 from roam_tracker.sample import render as sample
 from roam_tracker.toolkits.run.processes import end_with_parent
 from roam_tracker.tracker import RoamTracker
@@ -69,7 +69,8 @@ class Target:
     def frames(self) -> list[Rgb]:
         """The frames (H, W, 3). Raises ImageError for a file that is no image."""
         if isinstance(self.images[0], Path):
-            return [to_rgb(path) for path in self.images]
+            levels = levels_of(self.images[0])
+            return [to_rgb(path, levels) for path in self.images]
         kind, seed = self.images
         return list(sample.render(str(kind), len(self.boxes), int(seed)).frames)
 

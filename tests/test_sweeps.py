@@ -203,7 +203,9 @@ def test_the_manifest_tells_settings_weights_device_versions_and_command(swept):
     assert manifest["weights"] == {"name": "default", "sha256": weights}
     (run,) = manifest["runs"]
     boxes = boxes_of(swept, "ROAM-steps1").read_bytes()
-    assert run["sequences"] == {"motion": {"rows": FRAMES, "sha256": hashlib.sha256(boxes).hexdigest()}}
+    known = run["sequences"]["motion"]
+    assert (known["rows"], known["sha256"]) == (FRAMES, hashlib.sha256(boxes).hexdigest())
+    assert list(run["sequences"]) == ["motion"] and len(known["data"]) == 64
     assert run["device"] == "cpu"
     assert (run["threads"], run["workers"], run["seed"]) == (1, 1, None)
     assert "Pillow" in run["decoder"]

@@ -1,10 +1,13 @@
 """`roam track`: what is read, what is written, and that what was tracked before a break is kept."""
 
+import functools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
@@ -300,3 +303,103 @@ def test_a_video_that_the_disk_swallowed_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(Exception, match=r"a\.mp4 could not be written: .*the disk may be full"):
         film.__exit__(None, None, None)
     assert list(tmp_path.iterdir()) == []
+
+
+# The command line: boxes, patterns, streams, devices
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["--box", "-3,6,14,10"], [-3, 6, 14, 10]),
+        (["--box=-3,6,14,10"], [-3, 6, 14, 10]),
+        (["--box", "-3.5,-2,20,20"], [-3.5, -2, 20, 20]),
+        (["--box", "40", "50", "32", "32"], [40, 50, 32, 32]),
+        (["--box", "-3", "-6", "14", "10"], [-3, -6, 14, 10]),
+        (["--box", "40,", "50,", "32,", "32"], [40, 50, 32, 32]),
+    ],
+)
+def test_a_box_is_taken_as_one_word_or_four_and_may_begin_left_of_the_image(folder, words, first, tmp_path):
+    out = tmp_path / "boxes.txt"
+    assert run(*words, folder, "--frames", 2, "--txt", out) == 0
+    assert np.loadtxt(out, delimiter=",")[0].tolist() == first
+
+
+@pytest.mark.parametrize("words", [["--box", "1", "2", "3"], ["--box", "-1,2,3"], ["--box", "1,2,3,4,5"]])
+def test_a_box_of_other_than_four_numbers_is_one_sentence(folder, words, capsys):
+    assert run(folder, *words, "--frames", 1) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("BoxError: A box must be four numbers") and error.count("\n") == 1
+
+
+def numbers_in(source, **options):
+    return [image[0, 0, 0] for _, image in Frames(str(source), **options)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [("%d.png", [2, 9, 10, 100]), ("%03d.png", [7, 100]), ("%02d.png", [10, 100]), ("f_%d.png", [3, 20])],
+)
+def test_a_pattern_stands_for_the_images_with_its_numbers_in_their_order(tmp_path, pattern, numbers):
+    for name, shade in [("2", 2), ("9", 9), ("10", 10), ("100", 100), ("007", 7), ("f_20", 20), ("f_3", 3)]:
+        Image.new("RGB", (20, 20), (shade, 0, 0)).save(tmp_path / f"{name}.png")
+    assert numbers_in(tmp_path / pattern) == numbers
+
+
+def test_a_pattern_that_fits_no_image_is_named(tmp_path, capsys):
+    Image.new("RGB", (20, 20)).save(tmp_path / "1.png")
+    for pattern in ("%04d.png", "%d.jpg"):
+        assert run(tmp_path / pattern, "--box", "1,1,9,9") == 2
+        assert f"No image fits the pattern {tmp_path / pattern}" in capsys.readouterr().err
+
+
+def test_images_count_from_0_with_gaps_capitals_and_strangers_among_them(tmp_path):
+    for name, shade in [("Frame 0.PNG", 10), ("frame 2.png", 12), ("frame 10.Png", 20), ("frame 3.webp", 13)]:
+        form = "webp" if name.endswith("webp") else "png"
+        Image.new("RGB", (20, 20), (shade, 0, 0)).save(tmp_path / name, form, lossless=True)
+    for stranger in ("._frame 1.png", ".DS_Store", "Thumbs.db", "notes.txt"):
+        (tmp_path / stranger).write_bytes(b"no image")
+    (tmp_path / "frame 2 (1).png").write_bytes((tmp_path / "frame 2.png").read_bytes())
+    assert numbers_in(tmp_path) == [10, 12, 13, 20]
+
+
+def test_a_stream_over_http_is_followed(film, tmp_path):
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(film.parent))
+    handler.log_message = lambda *words: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/{film.name}"
+        assert run(address, "--box", BOX, "--frames", 5, "--txt", tmp_path / "b.txt") == 0
+        server.shutdown()
+    assert np.loadtxt(tmp_path / "b.txt", delimiter=",").shape == (5, 4)
+
+
+@pytest.mark.parametrize(
+    "source", ["rtsp://127.0.0.1:9/cam", "http://127.0.0.1:9/a.mp4", "udp://nowhere.invalid:1"]
+)
+def test_a_stream_that_nobody_sends_is_one_sentence(source, capfd):
+    assert run(source, "--box", BOX) == 2
+    error = capfd.readouterr().err
+    assert f"The stream {source} cannot be opened" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("device", ["mps", "xpu", "meta", "gpu", "cuda:99", "0"])
+def test_a_device_that_is_not_here_is_one_sentence(folder, device, capsys):
+    assert main(["track", str(folder), "--box", BOX, "--device", device]) == 2
+    error = capsys.readouterr().err
+    assert f"ConfigError: Device '{device}'" in error and error.count("\n") == 1
+
+
+def test_16_bits_give_the_boxes_of_the_same_scene_in_8(folder, tmp_path):
+    for kind in ("eight", "sixteen"):
+        (tmp_path / kind).mkdir()
+    for path in folder.iterdir():
+        grey = np.asarray(Image.open(path).convert("L"))
+        # half a row each of black and white, so that the range is that of 8 bits
+        grey = np.concatenate([grey, np.full((1, grey.shape[1]), 0, np.uint8)])
+        grey[-1, 100:] = 255
+        Image.fromarray(grey).save(tmp_path / "eight" / path.name)
+        Image.fromarray(grey.astype(np.uint16) + 7000).save(tmp_path / "sixteen" / path.name)
+    for kind in ("eight", "sixteen"):
+        assert run(tmp_path / kind, "--box", BOX, "--txt", tmp_path / f"{kind}.txt") == 0
+    assert (tmp_path / "eight.txt").read_text() == (tmp_path / "sixteen.txt").read_text()

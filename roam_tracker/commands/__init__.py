@@ -46,5 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == chosen:
             command = importlib.import_module(f"roam_tracker.commands.{name}")
             command.add_arguments(subparser)
+            argv = command.arranged(argv) if hasattr(command, "arranged") else argv
     args = parser.parse_args(argv)
     return guarded(lambda: int(command.run(args)), debug=args.debug)

@@ -116,7 +116,7 @@ def sequence(folder: Path | None, frames: int) -> tuple[list[Any], list[Any], fl
     from roam_tracker.datasets.frames import first_with_frames
     from roam_tracker.datasets.layouts import truth_files
     from roam_tracker.datasets.text import read_boxes
-    from roam_tracker.images import to_rgb
+    from roam_tracker.images import levels_of, to_rgb
     from roam_tracker.sample.render import render
 
     if folder is None:
@@ -129,7 +129,8 @@ def sequence(folder: Path | None, frames: int) -> tuple[list[Any], list[Any], fl
             f"{folder} has no images or no groundtruth_rect.txt. Give a sequence in OTB's layout."
         )
     began = time.perf_counter()
-    images = [to_rgb(file) for file in files]
+    levels = levels_of(files[0])
+    images = [to_rgb(file, levels) for file in files]
     return (
         images,
         list(read_boxes(truths[0], polygons=True)),

@@ -1,6 +1,7 @@
 """`roam track SOURCE`: follow an object through a video, a folder of images or what a camera sees."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +9,11 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     add = parser.add_argument
-    add("source", metavar="SOURCE", help="a video, a folder of images, or a camera's index, e.g. 0")
+    add(
+        "source",
+        metavar="SOURCE",
+        help="a video, a folder of images, frames/%%04d.jpg, a stream, or a camera's index, e.g. 0",
+    )
     add("--box", metavar="X,Y,W,H", help="in the first frame, in px (default: draw it with the mouse)")
     add("--preset", default="default", help="a name or a TOML file (default: default)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
@@ -20,6 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--txt", type=Path, metavar="FILE", help="write x,y,w,h a line, as the toolkits do")
     add("--video", type=Path, metavar="FILE", help="write the frames with the box: .mp4, .avi, .webm")
     add("--response", action="store_true", help="draw the response map into the video, too")
+
+
+def arranged(words: list[str]) -> list[str]:
+    """The words of the command line, the four numbers of --box as one word that begins with no minus sign."""
+    if "--box" not in words:
+        return words
+    place = words.index("--box")
+    numbers: list[str] = []
+    end = place + 1
+    while len(numbers) < 4 and end < len(words) and re.fullmatch(r"[-+]?[\d.][-+\d.,eE]*", words[end]):
+        numbers += filter(None, words[end].split(","))
+        end += 1
+    return [*words[:place], f"--box={','.join(numbers)}", *words[end:]] if numbers else words
 
 
 def run(args: argparse.Namespace) -> int:

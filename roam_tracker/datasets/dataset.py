@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roam_tracker.datasets.frames import first_with_frames
+from roam_tracker.datasets.frames import first_with_frames, folders_in
 from roam_tracker.datasets.layouts import (
     LAYOUTS,
     SequenceFiles,
     Version,
     find_sequences,
+    frame_folders,
     is_like_otb,
     truth_files,
 )
 from roam_tracker.datasets.text import check_first, read_flags, read_names
-from roam_tracker.datasets.truth import Truth, read_frames, read_pair, read_truth, remarks
+from roam_tracker.datasets.truth import Truth, read_frames, read_pair, read_truth, remarks, some
 from roam_tracker.errors import DataError
 from roam_tracker.files import nearest
+from roam_tracker.images import size_of
 
 _GOT10K_LABELS = ("cover", "absence", "cut_by_image")
 
@@ -28,6 +30,7 @@ class Dataset:
     """The sequences of a data set that a folder holds, as the GOT-10k toolkit's experiments want them.
 
     layout:  otb, got10k, ...: whose rule scores it
+    unannotated: of somebody's own videos those that cannot be run; None for a published data set
     missing: what the whole data set has and the folder has not
     total:   sequences of the whole data set
     hidden:  whether the truth is kept on a server: annotations end with the first frame
@@ -43,10 +46,11 @@ class Dataset:
         total: int,
         *,
         hidden: bool = False,
-        official: bool = True,
+        unannotated: list[str] | None = None,
     ) -> None:
         self.root, self.layout, self.missing, self.total = root, layout, missing, total
-        self.hidden, self.official, self.return_meta = hidden, official, False
+        self.hidden, self.official, self.return_meta = hidden, unannotated is None, False
+        self._unannotated = unannotated or []
         self._sequences = sequences
         self._checked: list[tuple[int, Truth]] | None = None
 
@@ -70,7 +74,7 @@ class Dataset:
         images, boxes = [str(image) for image in frames], truth.boxes
         if not self.return_meta:
             return images, boxes
-        size = truth.size_px or _size(frames[0])
+        size = truth.size_px or size_of(frames[0])
         visible = np.full(len(boxes), True) if truth.visible is None else truth.visible
         cover = (
             read_flags(files.cover, len(boxes)) if files.cover and files.cover.is_file() else visible * 8.0
@@ -95,11 +99,14 @@ class Dataset:
         return [frames for frames, _ in self._all()]
 
     def remarks(self) -> list[str]:
-        """Sentences on frames without a box and on labels that are missing."""
+        """Sentences on frames without a box, on missing labels, and on videos without an annotation."""
         if self.hidden:
             return []
         truths = {name: truth for name, (_, truth) in zip(self.seq_names, self._all(), strict=True)}
-        return remarks(truths, self.layout, labels=self.official)
+        told = remarks(truths, self.layout, labels=self.official)
+        if self._unannotated:
+            told.append(f"Without an annotation (groundtruth.txt), left out: {some(self._unannotated)}.")
+        return told
 
     def absent(self, index: int | str, frames: int) -> NDArray[np.bool_]:
         """Where the target is fully occluded or out of view, (frames,)."""
@@ -199,7 +206,9 @@ def _open_folder(root: Path, found: list[SequenceFiles]) -> Dataset:
     listed = root / "list.txt"
     names = read_names(listed) if layout == "got10k" and listed.is_file() else sorted(there)
     missing = [name for name in names if name not in there]
-    return Dataset(root, layout, found, missing, len(names), official=False)
+    folders = [] if listed.is_file() else [folder for folder in folders_in(root) if not truth_files(folder)]
+    bare = [folder.name for folder in folders if first_with_frames(frame_folders(folder))]
+    return Dataset(root, layout, found, missing, len(names), unannotated=bare)
 
 
 def _need(found: list[SequenceFiles], root: Path, layout: str) -> None:
@@ -225,12 +234,5 @@ def _check_labels(files: SequenceFiles, truth: Truth) -> None:
     for label in _GOT10K_LABELS:
         read_flags(files.truth.with_name(f"{label}.label"), len(truth.boxes))
     if truth.size_px is None:
-        raise DataError(f"{files.meta} has no line `resolution: (W, H)`. Restore the file.")
-
-
-def _size(image: Path) -> tuple[int, int]:
-    """(width, height) of an image file."""
-    from PIL import Image
-
-    with Image.open(image) as opened:
-        return opened.size
+        what = "has no line `resolution: (W, H)`" if files.meta and files.meta.is_file() else "does not exist"
+        raise DataError(f"{files.meta} {what}. Restore the file.")

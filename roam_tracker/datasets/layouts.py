@@ -115,6 +115,11 @@ def truth_files(folder: Path) -> list[Path]:
     return found
 
 
+def frame_folders(folder: Path) -> tuple[Path, ...]:
+    """Where the images of a sequence may be: in a folder of a usual name, or beside its annotation."""
+    return tuple(folder / inner for inner in ("img", "images", "color", "."))
+
+
 def _otb(root: Path, version: Version) -> list[SequenceFiles]:
     """Folders may be spelled as in several copies of the benchmark; without a version they keep their names.
 
@@ -125,7 +130,7 @@ def _otb(root: Path, version: Version) -> list[SequenceFiles]:
         truths = truth_files(folder)
         for number, truth in enumerate(truths, 1):
             name = folder.name if len(truths) == 1 else f"{folder.name}.{number}"
-            frames = tuple(folder / inner for inner in ("img", "images", "color", "."))
+            frames = frame_folders(folder)
             found.append(
                 SequenceFiles(
                     name=name,
@@ -155,14 +160,14 @@ def _got10k(root: Path, version: Version) -> list[SequenceFiles]:
                 SequenceFiles(
                     name=folder.name,
                     truth=truth,
-                    frames=tuple(folder / inner for inner in (".", "color", "img", "images")),
-                    polygons=version is None,
+                    frames=frame_folders(folder),
+                    polygons=place == root,
                     absent=_flags(folder),
                     cover=folder / "cover.label",
                     meta=folder / "meta_info.ini",
                 )
             )
-    return found or [replace(files, polygons=version is None) for files in _alone(root)]
+    return found or [replace(files, polygons=True) for files in _alone(root)]
 
 
 def _flags(folder: Path) -> tuple[Path, ...]:

@@ -30,8 +30,8 @@ _BETWEEN = str.maketrans(
     dict.fromkeys(",;[](){}", " ")
 )  # what may stand around and between the values of a row
 _NUMBER = r"[+-]?\d+,\d+"
-# decimal commas are possible only beside a semicolon, or with a comma within and a blank between words
-_SUSPECT = re.compile(rf";|{_NUMBER}[ \t]+[+-]?\d")
+# decimal commas are possible beside a semicolon, in quotes, or with a comma within and a blank between words
+_SUSPECT = re.compile(rf";|{_NUMBER}[ \t]+[+-]?\d|\"{_NUMBER}\"")
 
 
 def read_lines(path: Path, error: type[InputError] = DataError, remedy: str = RESTORE) -> list[str]:
@@ -44,8 +44,9 @@ def read_lines(path: Path, error: type[InputError] = DataError, remedy: str = RE
     except OSError as failure:
         raise error(f"{path} cannot be read: {failure.strerror}. {remedy}") from failure
     wide = next((name for mark, name in _WIDE.items() if content.startswith(mark)), None)
-    if wide is None and content[:2].count(0) == 1:
-        wide = "UTF-16"  # without its mark, every other byte of a plain text is zero
+    halves = content[:64:2], content[1:64:2]
+    if wide is None and any(not any(one) and all(other) for one, other in (halves, halves[::-1]) if one):
+        wide = "UTF-16"  # without its mark; every other byte of a plain text is zero
     if wide:
         raise error(f"{path} is a text in {wide}. Save it as UTF-8.")
     try:
@@ -102,7 +103,7 @@ def numbers(line: str, columns: slice = slice(None)) -> list[float]:
     """The values of one line. Raises ValueError saying what was found, without the file."""
     if _SUSPECT.search(line):
         words = re.split(r"[;\s]+", line.strip(" \t;"))
-        if len(words) > 2 and any(re.fullmatch(_NUMBER, word) for word in words):
+        if (len(words) > 2 and any(re.fullmatch(_NUMBER, word) for word in words)) or '"' in line:
             raise ValueError(
                 f"found {_shown(line)}, which has decimal commas, or commas beside another separator. "
                 "Write 5.3 for 5,3, and one separator"
@@ -136,7 +137,8 @@ def read_boxes(
             continue
         if len(row) != 4:
             shape = "4 (x, y, w, h) or 6, 8, ... (corners of a polygon)" if polygons else "4 (x, y, w, h)"
-            raise error(f"{path}, line {number}: found {len(row)} values, expected {shape}. {remedy}")
+            advice = "Write 5.3 for 5,3, if these are decimal commas." if whole and len(row) == 8 else remedy
+            raise error(f"{path}, line {number}: found {len(row)} values, expected {shape}. {advice}")
     if polygons and whole and widths == {8} and _look_like_fractions(read_lines(path)):
         raise error(
             f"{path}, line 1: 8 whole numbers, every second one like the digits behind a decimal comma. "

@@ -227,13 +227,13 @@ def _check_trax(tracker: Process, folder: Path) -> Finding:
 
 
 def check_root(root: str) -> Finding:
-    """The layout of a data set's folder, its sequences, and whether the first image can be read."""
+    """The layout of a data set's folder, the annotations of all sequences, and the first image."""
     folder = Path(root)
     if not folder.is_dir():
         return Finding("data set", PROBLEM, f"{root} is no folder.", "Give one that contains sequences.")
     from roam_tracker.datasets import open_dataset
     from roam_tracker.datasets.layouts import recognise
-    from roam_tracker.images import to_rgb
+    from roam_tracker.images import levels_of, to_rgb
 
     fitting = recognise(folder)
     if fitting is None:
@@ -241,12 +241,15 @@ def check_root(root: str) -> Finding:
         return Finding("data set", PROBLEM, told, "Give the folder that contains the sequences.")
     layout, version = fitting
     dataset = open_dataset(layout, root, version)
+    dataset.check()
     images, boxes = dataset[0][:2]
-    height, width = to_rgb(images[0]).shape[:2]
+    height, width = to_rgb(images[0], levels_of(images[0])).shape[:2]
     names = dataset.seq_names
     of = f" of {dataset.total}" if dataset.total > len(names) else ""
     told = f"{root}: layout {layout}, {len(names)}{of} sequences; {names[0]} has {len(images)} images "
-    return Finding("data set", OK, told + f"of {width} x {height} px and {len(boxes)} boxes")
+    told += f"of {width} x {height} px and {len(boxes)} boxes"
+    remarks = dataset.remarks()
+    return Finding("data set", NOTE if remarks else OK, told, " ".join(remarks))
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def label(tracker: str) -> str:
     Raises ConfigError for an unknown tracker, and for a file or class that is none or takes a tracker's name.
     """
     if ":" in tracker:
-        return str(_foreign(tracker).__name__)
+        return str(find_class(tracker).__name__)
     if not tracker.endswith(".toml"):
         return check_name(tracker)
     load_preset(tracker)
@@ -122,7 +122,7 @@ def create(tracker: str, device: str = "auto", threads: int = 1) -> Follower:
     threads: of PyTorch on a CPU, for ours; 0: as many as PyTorch has
     """
     if ":" in tracker:
-        made = _foreign(tracker)
+        made = find_class(tracker)
         takes_device = "device" in inspect.signature(made).parameters
         follower: Follower = made(device=device) if takes_device else made()
         return follower
@@ -132,10 +132,10 @@ def create(tracker: str, device: str = "auto", threads: int = 1) -> Follower:
 
 def deterministic(tracker: str) -> bool:
     """Whether a tracker finds the same boxes each time; ours do, others say `is_deterministic`."""
-    return bool(getattr(_foreign(tracker), "is_deterministic", False)) if ":" in tracker else True
+    return bool(getattr(find_class(tracker), "is_deterministic", False)) if ":" in tracker else True
 
 
-def _foreign(tracker: str) -> Any:
+def find_class(tracker: str) -> Any:
     """The class behind `module:Class`: `init(image, box)` and `update(image)` as a Follower has them."""
     module, _, name = tracker.partition(":")
     if str(Path.cwd()) not in sys.path:

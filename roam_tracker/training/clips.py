@@ -15,7 +15,7 @@ from roam_tracker.core import backbone, search
 from roam_tracker.core.config import TrackerConfig
 from roam_tracker.core.views import view_patches, views
 from roam_tracker.errors import DataError, ImageError
-from roam_tracker.images import to_rgb
+from roam_tracker.images import Levels, levels_of, to_rgb
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.sources import ClipSource, Footage, FromVideos
 from roam_tracker.training.videos import Video, find_videos
@@ -178,15 +178,17 @@ def _labels_of_a_tracker(
 def _frames(footage: Footage, chosen: Sequence[int]) -> dict[int, Tensor]:
     """The footage's chosen frames, (H, W, 3) uint8 each."""
     frames = {}
-    for number in chosen:
-        frame = footage.frames[number]
-        try:
-            frames[number] = _frame(frame) if isinstance(frame, Path) else torch.from_numpy(frame)
-        except ImageError as error:
-            raise DataError(f"Video {footage.name}: {error}") from None
+    first = footage.frames[0]
+    try:
+        levels = levels_of(first) if isinstance(first, Path) else None
+        for number in chosen:
+            frame = footage.frames[number]
+            frames[number] = _frame(frame, levels) if isinstance(frame, Path) else torch.from_numpy(frame)
+    except ImageError as error:
+        raise DataError(f"Video {footage.name}: {error}") from None
     return frames
 
 
 @functools.lru_cache(maxsize=128)  # a clip may show a frame twice
-def _frame(path: Path) -> Tensor:
-    return torch.from_numpy(to_rgb(path))
+def _frame(path: Path, levels: Levels | None) -> Tensor:
+    return torch.from_numpy(to_rgb(path, levels))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from roam_tracker.datasets.frames import frames_in
-from roam_tracker.errors import DataError
+from roam_tracker.errors import DataError, ImageError
+from roam_tracker.images import to_rgb
 
 # uint8 of a shape told where it is used; OpenCV's types say no more
 Plane = NDArray[Any]
@@ -75,10 +76,10 @@ def read_photo(path: Path) -> Plane:
     try:
         with Image.open(path) as opened:
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-            image = opened.convert("RGB")
+            image = Image.fromarray(to_rgb(opened))
             image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             return np.array(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (ImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"Image {path} cannot be read ({error}). Replace or remove it.") from None
 
 

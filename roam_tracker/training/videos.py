@@ -15,7 +15,7 @@ from PIL import Image
 
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.datasets.frames import first_with_frames, frames_in
-from roam_tracker.datasets.layouts import SequenceFiles, find_sequences
+from roam_tracker.datasets.layouts import SequenceFiles, find_sequences, frame_folders
 from roam_tracker.datasets.text import has_area, read_names
 from roam_tracker.datasets.truth import read_pair, shown
 from roam_tracker.errors import DataError
@@ -116,7 +116,7 @@ def read_masked_folders(root: Path) -> Iterator[Video]:
     """
     for masks in sorted(root.glob("*/masks")):
         folder = masks.parent
-        frames = first_with_frames(folder / inner for inner in ("images", "img", "color", "."))
+        frames = first_with_frames(frame_folders(folder))
         files = list(frames_in(masks, (".png",)))
         if [path.stem for path in files] != [Path(name).stem for name in frames.names]:
             raise DataError(

@@ -164,17 +164,16 @@ class _Finder:
     def _placed(self, file: _File) -> _File:
         """The file with the folders that say something, and the benchmark that one of them names."""
         kept, named, index = [], "", 0
-        while index < len(file.folders):
-            for count in (2, 1):  # NfS/240 is two folders
-                key = folder_key("".join(file.folders[index : index + count]))
-                if key in _ALL_KEYS and (key in self.own or count == 1):
-                    named = key if not named or key in self.own else named
-                    index += count
-                    break
-            else:
-                if folder_key(file.folders[index]) not in _AROUND:
-                    kept.append(file.folders[index])
-                index += 1
+        keys = [folder_key(folder) for folder in file.folders]
+        while index < len(keys):
+            two, key = "".join(keys[index : index + 2]), keys[index]
+            if two in self.own:  # NfS/240
+                named, index = two, index + 1
+            elif key in _ALL_KEYS:
+                named = key if not named or key in self.own else named
+            elif key not in _AROUND:
+                kept.append(file.folders[index])
+            index += 1
         return replace(file, kept=tuple(kept), benchmark=named)
 
     def _of_benchmark(self, files: Sequence[_File]) -> Iterator[_File]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Generic
@@ -18,8 +19,15 @@ from roam_tracker.report.read.archives import Archives, is_archive
 from roam_tracker.report.read.find import Found, Search, search
 from roam_tracker.report.read.first_rows import check_first_rows
 from roam_tracker.report.read.origins import made_by
-from roam_tracker.report.read.readers import RUN_AGAIN, check_rows, read_times
-from roam_tracker.report.read.results import Lengths, Reading, fitted, read_result
+from roam_tracker.report.read.results import (
+    RUN_AGAIN,
+    Lengths,
+    Reading,
+    check_rows,
+    fitted,
+    read_result,
+    read_times,
+)
 from roam_tracker.report.read.truths import read_truths, truth_notes
 from roam_tracker.report.read.vot import VotTruth
 from roam_tracker.report.runs import (
@@ -134,11 +142,11 @@ class _Loader(Generic[TruthT, RunT]):
         self._keep_listed()
         results = search(loaded.benchmark, loaded.results, loaded.truths, loaded.annotations, self.archives)
         found = self._chosen(results, trackers)
-        by_experiment = grouped(found, attrgetter("experiment"))
-        expected = {name: {one.sequence for one in files} for name, files in by_experiment.items()}
-        for experiment in loaded.experiments:
-            expected.setdefault(experiment, set())
-        for tracker, files in grouped(found, attrgetter("tracker")).items():
+        expected: dict[str, set[str]] = {experiment: set() for experiment in loaded.experiments}
+        for one in found:
+            expected.setdefault(one.experiment, set()).add(one.sequence)
+        for tracker, group in groupby(found, attrgetter("tracker")):
+            files = list(group)
             have = grouped(files, attrgetter("experiment"))
             absent = [experiment for experiment in sorted(expected) if experiment not in have]
             if absent:
@@ -151,7 +159,7 @@ class _Loader(Generic[TruthT, RunT]):
                 )
             self._origin(tracker, files, results.root)
         loaded.not_run = sorted(loaded.truths.keys() - {one.sequence for one in found})
-        loaded.notes += [text for _, text in by_text(self.remarks)] + results.notes
+        loaded.notes += [text for _, text in by_text(self.remarks + results.aside)] + results.notes
         loaded.results = Path(self.archives.named(str(results.root)))
         loaded.annotations = Path(self.archives.named(str(loaded.annotations)))
 
@@ -174,7 +182,7 @@ class _Loader(Generic[TruthT, RunT]):
         left = [
             entry for entry in results.left if not names or entry[0] in {n.partition("/")[0] for n in names}
         ]
-        told = by_text(left)
+        told = by_text(left) if left else []
         if not known:
             self._refuse(results, [text for _, text in told])
         for name in (*names, *self.reading.zero_based, *self.reading.any_start):
@@ -183,7 +191,6 @@ class _Loader(Generic[TruthT, RunT]):
                 raise ConfigError(f"There are no results of tracker {name!r}; {own or nearest(name, known)}")
         for label, text in told:
             self._problem(label, "", text)
-        self.remarks += results.aside
         for tracker in sorted(self.reading.zero_based):
             self.remarks.append((tracker, "its boxes count pixels from 0, so that 1 is added to x and y."))
         return [one for one in results.found if not names or one.tracker in names]
@@ -249,7 +256,8 @@ class _Loader(Generic[TruthT, RunT]):
         """The runs that begin with the given box; the others are named."""
         kept: list[BoxRun] = []
         refusals, remarks = [], []
-        for tracker, runs in grouped(boxes.runs, attrgetter("tracker")).items():
+        for tracker, group in groupby(boxes.runs, attrgetter("tracker")):
+            runs = list(group)
             said = check_first_rows(runs, boxes.truths)
             if tracker in self.reading.any_start:
                 kept += runs
@@ -257,9 +265,9 @@ class _Loader(Generic[TruthT, RunT]):
             kept += [run for run in runs if run not in said.refused]
             refusals += [(tracker, said.refusal)] if said.refusal else []
             remarks += [(tracker, said.note)] if said.note else []
-        for tracker, text in by_text(refusals):
+        for tracker, text in by_text(refusals) if refusals else ():
             self._problem(tracker, "", text)
-        boxes.notes += [text for _, text in by_text(remarks)]
+        boxes.notes += [text for _, text in by_text(remarks)] if remarks else []
         return kept
 
     def fault(self, file: Found, message: str) -> None:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.datasets.lists import OTB_LATE_STARTS
+from roam_tracker.datasets.text import read_boxes, read_lines, read_rows
 from roam_tracker.datasets.truth import Truth
 from roam_tracker.errors import ResultError
 from roam_tracker.report.benchmarks import Family
-from roam_tracker.report.read.readers import RUN_AGAIN, check_rows, read_boxes, read_text
 
 Lengths = Literal["whole", "benchmark"]
+RUN_AGAIN = "Run the tracker again on this sequence."
 _KEEP_FOUR = "Keep the four columns x, y, w, h, or write a head line that names the columns."
 _HEADS = {  # what a head line may call the columns
     **dict.fromkeys(("x", "left", "xmin", "x1", "bbx", "bbleft"), 0),
@@ -54,7 +55,7 @@ def read_result(path: Path, given: Boxes) -> tuple[Boxes, float | None]:
     if suffix == ".mat":
         return _read_mat(path)
     try:
-        return read_boxes(path), None
+        return read_boxes(path, ResultError, RUN_AGAIN), None
     except ResultError as refused:
         boxes = _further_columns(path, given)
         if boxes is None:
@@ -68,7 +69,7 @@ def _further_columns(path: Path, given: Boxes) -> Boxes | None:
     A head line decides, or that exactly one place in row 1 has the given box.
     Raises ResultError where the rows are whole but the place of the box is not certain.
     """
-    lines = [line.strip(" \t()[]").rstrip(",;") for line in read_text(path, ResultError)]
+    lines = [line.strip(" \t()[]").rstrip(",;") for line in read_lines(path, ResultError, RUN_AGAIN)]
     rows = [re.split(r"\s*[,;\t]\s*|\s+", line) for line in lines]
     head = None if any(map(_is_number, rows[0])) else rows.pop(0)
     try:
@@ -85,7 +86,7 @@ def _further_columns(path: Path, given: Boxes) -> Boxes | None:
     places = range(table.shape[1] - 3)
     starts = [place for place in places if (abs(table[0, place : place + 4] - given) <= 1.51).all()]
     if len(places) == 1:
-        return table if lines[0] != read_text(path, ResultError)[0] else None  # brackets around four numbers
+        return None
     if len(starts) != 1:
         raise ResultError(
             f"{path} has {table.shape[1]} columns, and row 1 does not tell which four are the box."
@@ -148,9 +149,26 @@ def fitted(
     raise AssertionError("check_rows refuses another length")
 
 
+def read_times(path: Path, frames: int, runs: int = 1) -> NDArray[np.float64]:
+    """Seconds of each frame (frames * runs,), in any order of runs; NaN where the file has NaN."""
+    remedy = "Delete it; speed is then reported as missing."
+    times = np.array([time for row in read_rows(path, ResultError, remedy) for time in row])
+    if len(times) != frames * runs:
+        raise ResultError(
+            f"{path} has {len(times)} usable times, expected {frames} frames x {runs} runs. {remedy}"
+        )
+    return times
+
+
+def check_rows(path: Path, found: int, truth: Path, expected: int) -> None:
+    """Raise ResultError unless a result has as many rows as its ground truth."""
+    if found != expected:
+        raise ResultError(f"{path} has {found} rows, ground truth {truth.name} has {expected}. {RUN_AGAIN}")
+
+
 def _read_json(path: Path) -> tuple[Boxes, float | None]:
     try:
-        content: Any = json.loads("\n".join(read_text(path, ResultError)))
+        content: Any = json.loads("\n".join(read_lines(path, ResultError, RUN_AGAIN)))
     except ValueError as error:
         raise ResultError(f"{path} is no JSON: {error}. {RUN_AGAIN}") from error
     runs = content if isinstance(content, list) else [content]

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.datasets.frames import first_with_frames, folders_in, texts_in
-from roam_tracker.datasets.text import numbers, read_names, read_properties
+from roam_tracker.datasets.text import RESTORE, numbers, read_lines, read_names, read_properties
 from roam_tracker.errors import DataError, InputError, ResultError
-from roam_tracker.report.read.readers import RESTORE, RUN_AGAIN, read_text
+from roam_tracker.images import size_of
+from roam_tracker.report.read.results import RUN_AGAIN
 
 UNKNOWN, INITIALISED, FAILED, TRACKED = 0, 1, 2, 3  # the first three are the files' own marks
 
@@ -73,7 +74,7 @@ def read_trajectory(path: Path) -> tuple[list[int], list[Region]]:
 
 def _read_lines(path: Path, error: type[InputError], remedy: str) -> tuple[list[int], list[Region]]:
     codes, regions = [], []
-    for number, line in enumerate(read_text(path, error), 1):
+    for number, line in enumerate(read_lines(path, error, remedy), 1):
         try:
             code, region = parse_region(line)
         except ValueError as fault:
@@ -206,12 +207,7 @@ def _image_size(folder: Path) -> tuple[int, int] | None:
     frames = first_with_frames(
         [(folder / pattern).parent if "%" in pattern else folder / pattern, folder / "color", folder]
     )
-    if not frames:
-        return None
-    from PIL import Image
-
-    with Image.open(frames[0]) as opened:
-        return opened.size
+    return size_of(frames[0]) if frames else None
 
 
 def read_stack(workspace: Path) -> dict[str, Experiment]:

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from roam_tracker.datasets.names import Spelling
+from roam_tracker.datasets.text import read_lines
 from roam_tracker.errors import DataError
 from roam_tracker.report.evaluation import Evaluation
-from roam_tracker.report.read.readers import read_text
 from roam_tracker.report.score.pairs import sequence_metrics
 
 Attributes = dict[str, list[str]]
@@ -24,7 +24,7 @@ def read_attributes(path: str | Path) -> Attributes:
     path = Path(path)
     if path.is_dir():
         files = sorted(path.glob("*/attrs.txt"))
-        found = {file.parent.name: _words(" ".join(read_text(file, DataError))) for file in files}
+        found = {file.parent.name: _words(" ".join(read_lines(file))) for file in files}
     elif path.suffix.lower() == ".json":
         found = _from_json(path)
     elif path.suffix.lower() == ".csv":
@@ -55,7 +55,7 @@ def _words(text: str) -> list[str]:
 
 def _from_json(path: Path) -> Attributes:
     try:
-        content: Any = json.loads("\n".join(read_text(path, DataError)))
+        content: Any = json.loads("\n".join(read_lines(path)))
         return {
             str(name): [str(word) for word in (own if isinstance(own, list) else _words(own))]
             for name, own in content.items()
@@ -65,7 +65,7 @@ def _from_json(path: Path) -> Attributes:
 
 
 def _from_csv(path: Path) -> Attributes:
-    header, *rows = [[word.strip() for word in line.split(",")] for line in read_text(path, DataError)]
+    header, *rows = [[word.strip() for word in line.split(",")] for line in read_lines(path)]
     for line, row in enumerate(rows, 2):
         if len(row) != len(header) or not set(row[1:]) <= {"0", "1", ""}:
             raise DataError(f"{path}, line {line}: expected a sequence and {len(header) - 1} times 0 or 1.")

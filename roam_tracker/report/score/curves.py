@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from roam_tracker.datasets.truth import Truth
 from roam_tracker.report.evaluation import Array, Curve, Evaluation, Metric, evaluation_of
-from roam_tracker.report.runs import BoxRun, LoadedBoxes, grouped
+from roam_tracker.report.runs import BoxRun, LoadedBoxes
 from roam_tracker.report.score.speed import SPEED, speed_of
 from roam_tracker.report.score.statistics import bootstrap_interval
 
@@ -61,7 +62,8 @@ def evaluate_curves(loaded: LoadedBoxes, rule: CurveRule, seed: int, notes: Sequ
         plots.append("normalised-precision")
     curves: dict[str, list[Curve]] = {plot: [] for plot in plots}
     overlaps: dict[str, dict[str, Array]] = {}
-    for tracker, runs in grouped(loaded.runs, attrgetter("tracker")).items():
+    for tracker, group in groupby(loaded.runs, attrgetter("tracker")):
+        runs = list(group)
         measured = [rule.measure(run, loaded.truths[run.sequence]) for run in runs]
         overlaps[tracker] = {run.sequence: own[1] for run, own in zip(runs, measured, strict=True)}
         stacked = [np.array(each) for each in zip(*(own for own, _ in measured), strict=True)]

@@ -109,7 +109,7 @@ def _measure_otb(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
 
 
 def _measure_uav(run: BoxRun, truth: Truth) -> tuple[Curves, Array]:
-    return _measure(run, truth, np.isfinite(truth.boxes).all(axis=1))
+    return _measure(run, truth, np.asarray(np.isfinite(truth.boxes).all(axis=1)))
 
 
 def _measure(run: BoxRun, truth: Truth, annotated: NDArray[np.bool_]) -> tuple[Curves, Array]:

@@ -1,13 +1,14 @@
 """The off-by-one alarm: boxes that count pixels from another number than their truth."""
 
 from collections.abc import Iterable
+from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
 
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.report.evaluation import Array
-from roam_tracker.report.runs import LoadedBoxes, grouped
+from roam_tracker.report.runs import LoadedBoxes
 from roam_tracker.report.score.otb import centre_error_otb, counted_part
 
 LEAST_RISE = 0.005
@@ -18,7 +19,7 @@ STANDARD_ERRORS = 4.3  # Student's t, 9 degrees of freedom: 0.1 % for either dir
 def origin_notes(loaded: LoadedBoxes) -> list[str]:
     """A note for each tracker whose boxes look off by one pixel."""
     notes = []
-    for tracker, runs in grouped(loaded.runs, attrgetter("tracker")).items():
+    for tracker, runs in groupby(loaded.runs, attrgetter("tracker")):
         note = origin_note(tracker, (counted_part(run, loaded.truths[run.sequence]) for run in runs))
         notes += [note] if note else []
     return notes

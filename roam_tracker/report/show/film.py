@@ -25,6 +25,7 @@ from roam_tracker.core.geometry import Boxes
 from roam_tracker.datasets.frames import first_with_frames
 from roam_tracker.datasets.lists import OTB_RANGES
 from roam_tracker.errors import DataError, ImageError
+from roam_tracker.images import levels_of, size_of, to_rgb
 from roam_tracker.report.benchmarks import Benchmark
 from roam_tracker.report.read.vot import Region
 from roam_tracker.report.runs import ONE_PASS, LoadedBoxes, LoadedVot, grouped
@@ -106,7 +107,8 @@ def film_strip(
     """
     names = [name for name in (film.trackers if trackers is None else trackers) if name in film.trackers]
     styles = styles or tracker_styles(film.trackers)
-    pictures = [_read_image(path) for path in film.images]
+    levels = levels_of(film.images[0])
+    pictures = [to_rgb(path, levels) for path in film.images]
     rows = width / sum(picture.shape[1] / picture.shape[0] for picture in pictures)
     figure = new_figure(width, rows + 0.35)
     axes = figure.subplots(
@@ -179,30 +181,20 @@ def thumbnails(film: Film, *, height: int, quality: int = 68) -> list[tuple[byte
     from PIL import Image
 
     small = []
+    levels = levels_of(film.images[0])
     for path in film.images:
         try:
             with Image.open(path) as image:
-                scale = height / image.height
-                width = max(1, round(image.width * scale))
+                sides, buffer = size_of(path), io.BytesIO()
+                scale = height / sides[1]
+                width = max(1, round(sides[0] * scale))
                 image.draft("RGB", (width, height))  # a JPEG is decoded no larger than needed
-                buffer = io.BytesIO()
-                image.convert("RGB").resize((width, height)).save(
-                    buffer, "JPEG", quality=quality, optimize=True
-                )
+                picture = Image.fromarray(to_rgb(image, levels))
+                picture.resize((width, height)).save(buffer, "JPEG", quality=quality, optimize=True)
         except OSError as fault:
             raise ImageError(f"{path} cannot be read as an image: {fault}. Restore it.") from fault
         small.append((buffer.getvalue(), width, scale))
     return small
-
-
-def _read_image(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as fault:
-        raise ImageError(f"{path} cannot be read as an image: {fault}. Restore it.") from fault
 
 
 def _images(root: Path, sequence: str, benchmark: Benchmark, frames: int) -> list[Path]:

@@ -139,7 +139,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table of words, the first row its header, all columns but the first to the right."""
     header, *body = [[word.replace("|", r"\|") for word in row] for row in rows]
     for row in body:
-        row[0] = re.sub(r"([*_`<])", r"\\\1", row[0])
+        row[0] = re.sub(r"((?<!\w)_|_(?!\w)|[*`<])", r"\\\1", row[0])
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *body))
 

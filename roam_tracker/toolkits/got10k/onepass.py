@@ -10,6 +10,7 @@ The times are written first and the boxes next, each file whole or not at all, t
 `<tracker>/manifest.json` that tells what made them; only a result with all three counts as finished.
 """
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from roam_tracker.errors import ResultError
 from roam_tracker.files import write_atomic
 from roam_tracker.toolkits.got10k.archives import write_archive
+from roam_tracker.toolkits.run.identity import data_identity
 from roam_tracker.toolkits.run.jobs import Here, Outcome, Tracker
 from roam_tracker.toolkits.run.manifest import Manifest
 from roam_tracker.toolkits.run.schedule import Plan, carry_out
@@ -44,7 +46,9 @@ class OnePass:
         here.worker.visualize = visualize
         ours = getattr(tracker, "tracker", None)
         here.worker.use(ours or tracker.name, tracker)
-        manifest = Manifest(Path(self.result_dir, tracker.name), ours or tracker.name, foreign=ours is None)
+        manifest = Manifest(
+            Path(self.result_dir, tracker.name), ours or tracker.name, foreign=None if ours else type(tracker)
+        )
         record = getattr(tracker, "record", False)
         plan = Plan(self, ours or tracker.name, tracker.name, manifest, self.repetitions_of(tracker), record)
         failures = carry_out([plan], here)
@@ -79,7 +83,7 @@ class OnePass:
         times = self.time_file(tracker, sequence)
         if not times.is_file() or count_rows(times, repetitions) != frames:
             return "the result found has no times, or those of another run"
-        doubt = manifest.doubt(sequence, [file.read_bytes() for file in files])
+        doubt = manifest.doubt(sequence, [file.read_bytes() for file in files], self._data(sequence))
         return f"the result found is not trusted ({doubt})" if doubt else None
 
     def save(self, manifest: Manifest, tracker: str, outcome: Outcome, workers: int) -> None:
@@ -91,7 +95,12 @@ class OnePass:
             write_atomic(file, content)
         seed = None if repetitions == 1 else "the number of the repetition, from 0"
         made = outcome.made | {"workers": workers, "seed": seed}
-        manifest.add(sequence, made, [content.encode() for content in contents])
+        manifest.add(sequence, made, [content.encode() for content in contents], self._data(sequence))
+
+    @functools.cache  # noqa: B019  (an experiment lives as long as its command)
+    def _data(self, sequence: str) -> str:
+        images, boxes = self.dataset[sequence][:2]
+        return data_identity(images, boxes[0])
 
     def is_finished(self, manifest: Manifest, tracker: str, repetitions: int = 1) -> bool:
         """Whether every sequence has a trusted result."""

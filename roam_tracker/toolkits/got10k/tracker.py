@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from roam_tracker.errors import ImageError, RoamError, RunError
-from roam_tracker.images import to_rgb
+from roam_tracker.images import Levels, levels_of, to_rgb
 from roam_tracker.recording import Recorder
 from roam_tracker.toolkits.registry import Follower, create, deterministic, label
 from roam_tracker.toolkits.run.manifest import device_of
@@ -108,14 +108,15 @@ class RoamGot10k(Tracker):
 
 def read_ahead(files: Sequence[str], ahead: int) -> Iterator[Image.Image]:
     """The images in their order, up to `ahead` of them decoded in a thread before they are asked for."""
+    levels = first_levels(files)
     if ahead == 0:
-        yield from map(read_image, files)
+        yield from (read_image(file, levels) for file in files)
         return
     with ThreadPoolExecutor(1) as decoder:
-        waiting = deque(decoder.submit(read_image, file) for file in files[:ahead])
+        waiting = deque(decoder.submit(read_image, file, levels) for file in files[:ahead])
         for file in files[ahead:]:
             image = waiting.popleft().result()
-            waiting.append(decoder.submit(read_image, file))
+            waiting.append(decoder.submit(read_image, file, levels))
             yield image
         for future in waiting:
             yield future.result()
@@ -128,11 +129,19 @@ def _four(box: Any) -> Array:
     return found
 
 
-def read_image(file: str) -> Image.Image:
+def first_levels(files: Sequence[str]) -> Levels | None:
+    """The levels of a sequence, which its first image decides; None where that cannot be read."""
+    try:
+        return levels_of(files[0])
+    except (ImageError, IndexError):  # told when it is read
+        return None
+
+
+def read_image(file: str, levels: Levels | None = None) -> Image.Image:
     """A file as an RGB image that knows its name; raises ImageError."""
     try:
         with Image.open(file) as image:
-            rgb = Image.fromarray(to_rgb(image))
+            rgb = Image.fromarray(to_rgb(image, levels))
             rgb.filename = file  # type: ignore[attr-defined]  # an oracle finds the true box beside it
             return rgb
     except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -8,11 +8,14 @@
     backbone   the same for a backbone with a file of its own, else null
     runs       one entry for each run that finished a sequence:
       id, date, command, device, threads, workers, decoder, seed, versions
-      sequences  those it was the last to finish: rows, and the SHA-256 of the file of boxes
-                 (of several repetitions: of their files one after the other); null in a VOT workspace,
-                 whose files the toolkit writes
+      code       of a tracker that is not ours: SHA-256 of the file of its class and of those beside it that
+                 it imports
+      sequences  those it was the last to finish: rows, the SHA-256 of the file of boxes (of several
+                 repetitions: of their files one after the other), and a digest of the frames and the first
+                 box, `data`; null in a VOT workspace, whose files the toolkit writes
 
-A result that no entry tells of, or whose hash is another, is not trusted: it is made again.
+A result that no entry tells of, whose hash is another, or that was made from other frames or by other code is
+not trusted: it is made again.
 """
 
 import fcntl
@@ -31,7 +34,8 @@ from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.errors import ResultError
 from roam_tracker.files import write_atomic
 from roam_tracker.provenance import command, decoder, versions
-from roam_tracker.toolkits.registry import label, preset_of
+from roam_tracker.toolkits.registry import find_class, label, preset_of
+from roam_tracker.toolkits.run.identity import changed, code_identity
 
 FORMAT = "roam-tracker manifest 2"
 
@@ -39,21 +43,28 @@ FORMAT = "roam-tracker manifest 2"
 class Manifest:
     """The manifest of a folder of results, and the run that goes on in it.
 
-    tracker: a name of the registry, a preset file, `module:Class`, or any name where `foreign`
+    tracker: a name of the registry, a preset file, `module:Class`, or any name where there is a
+    foreign: class of somebody else's
     Raises ResultError when the folder's results were made with other settings or weights.
     """
 
-    def __init__(self, folder: Path, tracker: str, *, foreign: bool = False) -> None:
+    def __init__(self, folder: Path, tracker: str, *, foreign: Any = None) -> None:
         self.path = folder / "manifest.json"
-        self._made_by = _nothing(tracker) if foreign else _identity(tracker)
+        self._made_by = _identity(tracker) if foreign is None else _nothing(tracker)
+        if foreign is None and ":" in tracker:
+            foreign = find_class(tracker)
+        self._code = {} if foreign is None else code_identity(foreign, tracker.partition(":")[0])
         self._id = uuid.uuid4().hex[:12]
         self._runs = self._read()
 
-    def add(self, sequence: str, made: Mapping[str, Any], files: list[bytes] | None) -> None:
+    def add(
+        self, sequence: str, made: Mapping[str, Any], files: list[bytes] | None, data: str | None = None
+    ) -> None:
         """Write that this run has finished a sequence.
 
         made:  device, threads, and what else describes the run
         files: the contents of the files of boxes; None where another program writes them
+        data:  what it was run on, see `data_identity`
         Other runs may write into the same folder: what they wrote is read again before.
         """
         with _locked(self.path.parent):
@@ -67,25 +78,30 @@ class Manifest:
                     **made,
                     "decoder": decoder(),
                     "versions": versions(),
+                    **({"code": self._code} if self._code else {}),
                     "sequences": {},
                 }
                 runs.append(mine)
             for run in runs:
                 run["sequences"].pop(sequence, None)
-            known = None if files is None else {"rows": _rows(files), "sha256": _hash(files)}
+            known = None if files is None else {"rows": _rows(files), "sha256": _hash(files), "data": data}
             mine["sequences"][sequence] = known
             self._runs = [run for run in runs if run["sequences"]]
             content = {"format": FORMAT, **self._made_by, "runs": self._runs}
             write_atomic(self.path, json.dumps(content, indent=1) + "\n")
 
-    def doubt(self, sequence: str, files: list[bytes]) -> str:
-        """Why these files of a sequence are not those that the manifest tells of; "" if they are."""
-        known = next(
-            (run["sequences"][sequence] for run in self._runs if run["sequences"].get(sequence)), None
-        )
-        if known is None:
+    def doubt(self, sequence: str, files: list[bytes], data: str | None = None) -> str:
+        """Why these files of a sequence are not what this tracker finds on `data`; "" if they are."""
+        run = next((run for run in self._runs if run["sequences"].get(sequence)), None)
+        if run is None:
             return "no manifest.json tells what made it"
-        return "" if known["sha256"] == _hash(files) else "it was changed since manifest.json was written"
+        known = run["sequences"][sequence]
+        if known["sha256"] != _hash(files):
+            return "it was changed since manifest.json was written"
+        if known.get("data") != data:
+            return "it was made from other frames or another first box"
+        other = changed(run.get("code") or {}, self._code)
+        return f"the tracker's code has changed since, {', '.join(other)}" if other else ""
 
     def _read(self) -> list[dict[str, Any]]:
         if not self.path.is_file():
@@ -173,8 +189,10 @@ def _read(path: Path) -> dict[str, Any]:
         if content["format"] != FORMAT or not all(isinstance(part, dict) for part in parts):
             raise ValueError
         for run in content["runs"]:
-            if not run["id"] or not all(
-                known is None or known["sha256"] for known in run["sequences"].values()
+            if (
+                not run["id"]
+                or not isinstance(run.get("code", {}), dict)
+                or not all(known is None or known["sha256"] for known in run["sequences"].values())
             ):
                 raise ValueError
         return dict(content)

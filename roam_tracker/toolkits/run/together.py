@@ -13,7 +13,8 @@ import torch
 
 from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.errors import RoamError, RunError
-from roam_tracker.toolkits.got10k.tracker import read_image
+from roam_tracker.images import Levels
+from roam_tracker.toolkits.got10k.tracker import first_levels, read_image
 from roam_tracker.toolkits.registry import create, preset_of
 from roam_tracker.toolkits.run.jobs import Failure, Here, Job, Outcome, Worker
 from roam_tracker.toolkits.run.manifest import device_of
@@ -105,12 +106,14 @@ class _Sequence:
     asked: int = 0
     boxes: list[Any] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    levels: Levels | None = None
 
     @property
     def done(self) -> bool:
         return len(self.boxes) == len(self.job.images)
 
     def begin(self, batch: Batch, slot: int) -> Failure | None:
+        self.levels = first_levels(self.job.images)
         try:
             frame = self.next_frame()
             box = first_box(to_box(self.job.box), frame.shape[1], frame.shape[0])
@@ -123,7 +126,7 @@ class _Sequence:
     def next_frame(self) -> torch.Tensor:
         """The next image; raises ImageError."""
         while self.asked < len(self.job.images) and len(self.ahead) < _AHEAD:
-            self.ahead.append(self.decoders.submit(_decode, self.job.images[self.asked]))
+            self.ahead.append(self.decoders.submit(_decode, self.job.images[self.asked], self.levels))
             self.asked += 1
         return torch.from_numpy(self.ahead.popleft().result())
 
@@ -143,5 +146,5 @@ def _single(job: Job) -> bool:
     return job.record or job.repetitions > 1
 
 
-def _decode(file: str) -> Any:
-    return np.asarray(read_image(file)).copy()
+def _decode(file: str, levels: Levels | None) -> Any:
+    return np.asarray(read_image(file, levels)).copy()

@@ -16,7 +16,8 @@ from roam_tracker.datasets.text import read_lines, read_rows
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
 from roam_tracker.report.read.vot import UNKNOWN, Region, read_trajectory
-from roam_tracker.toolkits.vot.workspace import find_sequences, load_yaml, read_experiments
+from roam_tracker.toolkits.vot.sequences import check_place, check_sequence, find_sequences
+from roam_tracker.toolkits.vot.workspace import load_yaml, read_experiments
 
 Run = tuple[list[int], list[Region]]
 _EQUAL = 0.99999  # overlap in every frame from which the toolkit calls two repetitions equal
@@ -37,6 +38,9 @@ def check_workspace(
         )
     config = load_yaml((directory / "config.yaml").read_text(), directory / "config.yaml")
     sequences = find_sequences(directory / str(config.get("sequences", "sequences")))
+    for sequence in sequences:
+        check_place(sequence.absolute())
+        check_sequence(sequence)
     experiments = read_experiments(directory, config)
     results = directory / "results"
     found = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []

@@ -10,18 +10,16 @@ DIR/sequences/       list.txt and a link to each sequence's folder; with the lis
 import importlib.resources
 import importlib.util
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from roam_tracker.datasets.frames import FrameFiles, folders_in
-from roam_tracker.datasets.text import bounds, check_first, read_lines, read_names, read_properties, read_rows
-from roam_tracker.datasets.truth import check_count
-from roam_tracker.errors import ConfigError, DataError, RunError, one_line
+from roam_tracker.datasets.text import read_rows
+from roam_tracker.errors import ConfigError, RunError, one_line
 from roam_tracker.files import nearest, write_atomic
 from roam_tracker.toolkits.registry import trackers_ini
+from roam_tracker.toolkits.vot.sequences import check_place, check_sequence, find_sequences
 
 KINDS = ("supervised", "unsupervised", "multistart")
 # what the toolkit knows; it would leave other keys out without a word
@@ -48,6 +46,7 @@ def init_workspace(
         raise ConfigError(f"The registry {registry} does not exist. Give a trackers.ini.")
     folders = find_sequences(source)
     for folder in folders:
+        check_place(directory / "sequences" / folder.name)
         check_sequence(folder)
     files = _config_files(config, Path(registry or directory / "trackers.ini").absolute())
     if registry is None:
@@ -158,68 +157,6 @@ def _has_area(values: list[float]) -> bool:
         return False
     size = values[2:] if len(values) == 4 else np.ptp(np.reshape(values, (-1, 2)), axis=0)
     return bool(min(size) > 0)
-
-
-def find_sequences(folder: Path) -> list[Path]:
-    """The sequence folders in VOT layout, in the order of list.txt or of their names."""
-    if not folder.is_dir():
-        raise DataError(f"The folder {folder} does not exist. Give a folder of sequences in VOT layout.")
-    listed = folder / "list.txt"
-    if listed.is_file():
-        found = [folder / name for name in read_names(listed)]
-        for path in found:
-            if not (path / "groundtruth.txt").is_file():
-                raise DataError(
-                    f"{listed} names {path.name}, but {path}/groundtruth.txt does not exist. Unpack it there."
-                )
-    else:
-        found = [path for path in folders_in(folder) if (path / "groundtruth.txt").is_file()]
-    if not found:
-        raise DataError(
-            f"{folder} holds no sequence in VOT layout: <sequence>/groundtruth.txt with "
-            "<sequence>/color/00000001.jpg or <sequence>/00000001.jpg is expected. "
-            "Give the folder that contains the sequences."
-        )
-    return found
-
-
-def check_sequence(folder: Path) -> int:
-    """The number of frames; raises DataError or BoxError for what the toolkit would stumble over later."""
-    truth = folder / "groundtruth.txt"
-    for number, line in enumerate(read_lines(truth), 1):
-        if line.startswith("m"):
-            raise DataError(f"{truth}, line {number} is a mask. Give annotations as boxes or polygons.")
-    rows = read_rows(truth)
-    for number, values in enumerate(rows, 1):
-        if len(values) not in (1, 4) and (len(values) < 6 or len(values) % 2):
-            raise DataError(
-                f"{truth}, line {number}: found {len(values)} values, expected 4 (x, y, w, h) or 6, 8, ... "
-                "(corners of a polygon). Correct the line or leave the sequence out."
-            )
-    first = bounds(rows[0]) if len(rows[0]) > 4 else rows[0]
-    check_first(truth, first if len(first) == 4 else [float("nan")] * 4)
-    pattern = folder / _image_pattern(folder)
-    images: list[str] = []
-    while (image := Path(str(pattern) % (len(images) + 1))).is_file():
-        images.append(image.name)
-    check_count(truth, len(rows), FrameFiles(pattern.parent, tuple(images)))
-    return len(images)
-
-
-def _image_pattern(folder: Path) -> str:
-    """Where the toolkit looks for the frames: a path with %08d, relative to the sequence."""
-    settings = folder / "sequence"
-    if settings.is_file():
-        _, pattern = read_properties(settings).get("channels.color", (0, "color/%08d.jpg"))
-        if re.fullmatch(r"[^%]*%0?\d*d[^%]*", pattern):
-            return pattern
-        return f"{pattern.rstrip('/')}/%08d.jpg"
-    if not (folder / "00000001.jpg").is_file() and (folder / "color/00000001.jpg").is_file():
-        raise DataError(
-            f"{folder} has its images in color/, but no file `sequence` that says so. "
-            f"Write the line channels.color=color/%08d.jpg into {settings}."
-        )
-    return "%08d.jpg"
 
 
 def _config_files(name: str, registry: Path) -> dict[str, str]:
