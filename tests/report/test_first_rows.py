@@ -37,6 +37,7 @@ MEANINGS = {
     "centre x, centre y, w, h as fractions of the image": lambda boxes: centre(boxes) / IMAGE,
     "another size of the image": lambda boxes: boxes * [2, 1.5, 2, 1.5],
     "a row too late": lambda boxes: np.concatenate([np.zeros((1, 4)), boxes[:-1]]),
+    "a row too early, without the given box": lambda boxes: np.concatenate([boxes[1:], boxes[-1:]]),
     "2 rows too late": lambda boxes: np.concatenate([np.ones((2, 4)), boxes[:-2]]),
 }
 
@@ -52,7 +53,7 @@ def test_columns_of_another_meaning_are_named_and_not_scored(place, capsys, mean
     status, printed = run(place, capsys)
     named = {"corners, both ends counted": "corners x1, y1, x2, y2"}.get(meaning, meaning)
     assert status == 1 and scored(place) == {"Good": 4}
-    assert f"Odd: row 1 of 4 of 4 results is not the given box: the columns look like {named}." in printed
+    assert f"Odd: row 1 of 4 of 4 results is not the given box: they look like {named}." in printed
     assert run(place, capsys, "--any-start", "Odd")[0] == 0
     assert scored(place) == {"Good": 4, "Odd": 4}
 
@@ -112,7 +113,7 @@ def test_got10k_and_lasot_compare_the_first_row_too(tmp_path, capsys):
         put(root / "results" / "Odd" / f"{name}.txt", corners(result_of(name)))
         status, printed = run(root, capsys, benchmark=benchmark)
         assert status == 1 and scored(root, benchmark.lower()) == {"Good": 1}
-        assert "the columns look like corners x1, y1, x2, y2" in printed
+        assert "they look like corners x1, y1, x2, y2" in printed
 
 
 # ---------------------------------------------------------------- further columns

@@ -45,6 +45,7 @@ _SHOWN = 10  # names in a sentence
 _NO_SEQUENCE = "{count} named like no sequence of {known}"
 _NO_TRUTH = "{count} without ground truth in {truth}"
 _OTHER_LIST = "{count} of sequences that {name} does not have"
+_OTHER_BENCHMARK = "has results of other benchmarks alone"
 _VOT_PLACE = "{count} elsewhere than in <tracker>/<experiment>/<sequence>/<sequence>_001.txt"
 _ALL_KEYS = frozenset().union(*map(folder_keys, BENCHMARKS.values()))
 
@@ -186,7 +187,7 @@ class _Finder:
         for file in files:
             if file.benchmark and file.benchmark not in self.own:
                 if folder_key(file.top) not in _ALL_KEYS:
-                    self.suspects.append((file.top, "has results of other benchmarks alone", ""))
+                    self.suspects.append((file.top, _OTHER_BENCHMARK, file.folders[-1]))
             elif chosen is None or file.top == chosen:
                 yield file
             elif self._name_of(file.path.stem)[0] in self.known:
@@ -338,7 +339,7 @@ class _Finder:
         known = self.benchmark.name if self.benchmark.sequences else self.annotations
         count = f"{len(files)} result file{'s' * (len(files) > 1)}"
         start = reason.format(count=count, known=known, truth=self.annotations, name=self.benchmark.name)
-        return f"{start}: {some(sorted(files), _SHOWN)}."
+        return f"{start}: {some(sorted(set(files)), _SHOWN)}."
 
 
 def _looks_like_boxes(path: Path) -> bool:

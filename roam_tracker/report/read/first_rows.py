@@ -18,6 +18,7 @@ _CLOSE_PX = np.array([1.51, 1.51, 1.01, 1.01])  # rounding; one pixel more where
 _LIKE = 0.5  # overlap from which on rows are of the target
 _ROWS = 30  # looked at after the first
 _LEAST_SCALE = 0.1  # of another size, more than an estimate's error
+_CLEARLY = 0.05  # more overlap than by chance
 _EXTRA = 3  # rows that may stand before the given box
 
 
@@ -74,7 +75,7 @@ def check_first_rows(runs: Sequence[BoxRun], truths: dict[str, Truth]) -> FirstR
     likely = [cause for cause in causes if 2 * causes[cause] > len(odd)]
     best = max(likely, key=lambda cause: fits[cause] / causes[cause], default="")
     if best and fits[best] / causes[best] > fits[""] / len(odd):
-        return FirstRows(odd, f"{count} is not the given box: the columns look like {best}. {_REMEDY}")
+        return FirstRows(odd, f"{count} is not the given box: they look like {best}. {_REMEDY}")
     alike = [run for run in odd if _follows(*_counted(run, truths[run.sequence]))]
     others = [run for run in odd if run not in alike]
     note = (
@@ -112,6 +113,9 @@ def _explanations(boxes: Boxes, truth: Boxes) -> list[tuple[str, Boxes]]:
             rows = "a row" if late == 1 else f"{late} rows"
             found.append((f"{rows} too late", np.concatenate([boxes[late:], boxes[-1:].repeat(late, 0)])))
             break
+    early = np.concatenate([truth[:1], boxes[:-1]])
+    if _fit(early, truth) > _fit(boxes, truth) + _CLEARLY:
+        found.append(("a row too early, without the given box", early))
     return found
 
 

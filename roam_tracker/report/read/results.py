@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.datasets.lists import OTB_LATE_STARTS
-from roam_tracker.datasets.text import read_boxes, read_lines, read_rows
+from roam_tracker.datasets.text import numbers, read_boxes, read_lines, read_rows
 from roam_tracker.datasets.truth import Truth
 from roam_tracker.errors import ResultError
 from roam_tracker.report.benchmarks import Family
@@ -69,16 +69,18 @@ def _further_columns(path: Path, given: Boxes) -> Boxes | None:
     A head line decides, or that exactly one place in row 1 has the given box.
     Raises ResultError where the rows are whole but the place of the box is not certain.
     """
-    lines = [line.strip(" \t()[]").rstrip(",;") for line in read_lines(path, ResultError, RUN_AGAIN)]
-    rows = [re.split(r"\s*[,;\t]\s*|\s+", line) for line in lines]
-    head = None if any(map(_is_number, rows[0])) else rows.pop(0)
+    lines = read_lines(path, ResultError, RUN_AGAIN)
+    head = re.split(r"\s*[,;\t]\s*|\s+", lines[0])
+    if any(map(_is_number, head)):
+        head = []
     try:
-        table = np.array(rows, dtype=np.float64)
+        rows = [numbers(line) for line in lines[bool(head) :]]
     except ValueError:
         return None
-    if table.ndim != 2 or table.shape[1] < 4 or np.isinf(table).any():
+    if len({len(row) for row in rows}) != 1 or len(rows[0]) < 4:
         return None
-    if head is not None:
+    table = np.array(rows)
+    if head:
         boxes = _by_head(table, [re.sub(r"[^a-z0-9]", "", word.lower()) for word in head])
         if boxes is None:
             raise ResultError(f"{path} has a head line {lines[0]!r}, expected x, y, w, h in it. {_KEEP_FOUR}")

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roam_tracker.core.geometry import Boxes, overlap
-from roam_tracker.datasets.truth import Truth
+from roam_tracker.datasets.truth import Truth, some
 from roam_tracker.report.evaluation import Array, Curve, Evaluation, Metric, evaluation_of
 from roam_tracker.report.runs import BoxRun, LoadedBoxes, grouped
 from roam_tracker.report.score.speed import SPEED, speed_of
@@ -93,18 +93,16 @@ def evaluate_got10k(loaded: LoadedBoxes, seed: int, notes: Sequence[str]) -> Eva
         points = success_curve_got10k(iou) if iou.size else np.full(101, np.nan)
         curves.append(Curve(tracker, OVERLAP_THRESHOLDS_GOT10K, points, row["ao"]))
     unknown = sorted({run.sequence for run in loaded.runs if loaded.truths[run.sequence].size_px is None})
-    sizes_unknown = [
-        f"Image size unknown for {name}: its boxes are not limited to the image." for name in unknown
-    ]
-    if len(unknown) > 5:
-        sizes_unknown[4:] = [f"... and {len(unknown) - 4} more sequences likewise."]
+    if unknown:
+        boxes = "their boxes are" if len(unknown) > 1 else "its boxes are"
+        notes = [*notes, f"Image size unknown for {some(unknown)}: {boxes} not limited to the image."]
     return evaluation_of(
         loaded,
         pd.DataFrame(rows),
         by_sequence,
         GOT10K_METRICS,
         {"success": curves},
-        [*notes, *sizes_unknown],
+        notes,
         overlaps,
     )
 
