@@ -58,7 +58,7 @@ class VotRun(Run):
 class Problem:
     """Something of a tracker that is not scored, and why; `missing` if there is no file at all.
 
-    fault: the message without the file and line that it begins with, if it does
+    fault: the message without file, line and quotations, to know the same fault of other results by
     """
 
     tracker: str

@@ -228,8 +228,8 @@ class _Loader(Generic[TruthT, RunT]):
                 self.loaded.runs += runs[name]
             except ResultError as error:
                 path, text = str(by_name[name][0].path), str(error)
-                fault = re.sub(r"^(, line \d+)?", "", text[len(path) :]) if text.startswith(path) else ""
-                self._problem(tracker, label, text, fault=fault)
+                fault = text[len(path) :] if text.startswith(path) else ""
+                self._problem(tracker, label, text, fault=re.sub(r"^, line \d+|'[^']*'", "", fault))
         most = max((run.repetition for own in runs.values() for run in own), default=1)
         for name, own in runs.items():
             equal = len(own) >= 3 and len({file.path.read_bytes() for file in by_name[name]}) == 1

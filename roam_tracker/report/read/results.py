@@ -55,7 +55,7 @@ def read_result(path: Path, given: Boxes) -> tuple[Boxes, float | None]:
     if suffix == ".mat":
         return _read_mat(path)
     try:
-        return read_boxes(path, ResultError, RUN_AGAIN), None
+        return read_boxes(path, ResultError, "Mend the file, or run the tracker again."), None
     except ResultError as refused:
         boxes = _further_columns(path, given)
         if boxes is None:
