@@ -132,7 +132,7 @@ def _deep_colour(image: Image.Image) -> NDArray[Any] | None:
     """The pixels of a file with 16 bits per colour, of which Pillow gives the upper 8; else None."""
     file = getattr(image, "filename", "")
     if (
-        image.mode not in ("RGB", "RGBA")
+        image.mode not in ("RGB", "RGBA", "LA")
         or not file
         or not any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     ):

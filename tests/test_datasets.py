@@ -432,6 +432,14 @@ def test_lasot_without_its_flags_says_so_and_takes_hidden_frames_from_the_boxes(
     assert dataset.absent(0, 14)[7] and gone[0] in dataset.remarks()[0]
 
 
+def test_lasot_truth_without_any_flags_says_so_once_for_all(tmp_path):
+    for name in ("airplane-1", "zebra-10"):
+        (tmp_path / f"{name}.txt").write_text(ROWS)
+    benchmark = find_benchmark("LaSOT")
+    (note,) = truth_notes(benchmark, read_truths(benchmark, tmp_path))
+    assert note.startswith("No absent/<sequence>.txt for airplane-1, zebra-10: ")
+
+
 def test_own_videos_without_an_annotation_are_named_and_left_out(tmp_path):
     sequence(tmp_path)
     for name in ("second/img", "third"):

@@ -131,7 +131,7 @@ def test_a_manifest_that_does_not_tell_of_the_data_is_not_trusted(place, capsys)
     manifest = json.loads(path.read_text())
     del manifest["runs"][0]["sequences"]["ball"]["data"]
     path.write_text(json.dumps(manifest))
-    assert "made from other frames" in run(capsys)[0]
+    assert "manifest.json does not tell from which frames it was made" in run(capsys)[0]
 
 
 def test_our_own_trackers_have_no_code_in_the_manifest_and_notice_other_data(place, capsys):

@@ -371,3 +371,13 @@ def test_images_read_ahead_come_in_their_order_and_an_unreadable_one_in_its_plac
     assert [next(images).filename for _ in range(3)] == files[:3]
     with pytest.raises(ImageError, match=r"3\.png cannot be read"):
         next(images)
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_all_images_of_a_sequence_are_spread_by_the_range_of_the_first(tmp_path, ahead):
+    files = []
+    for number, values in enumerate(([7000, 7255], [7000, 7051], [7000, 9000])):
+        files.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(np.array([values], np.uint16)).save(files[-1])
+    # 7000 is black and 7255 white; 7051 is a fifth of the way, 9000 beyond
+    assert [np.asarray(image)[0, 1, 0] for image in read_ahead(files, ahead)] == [255, 51, 255]

@@ -324,3 +324,16 @@ def test_boxes_do_not_depend_on_the_callers_threads(moving_square):
 def test_a_number_of_threads_that_is_none_is_refused(threads):
     with pytest.raises(ConfigError, match="threads must be a whole number from 1 on, or None"):
         RoamTracker(device="cpu", threads=threads)
+
+
+def test_a_target_in_16_bits_is_saved_with_the_scale_of_its_images(moving_square, tmp_path):
+    frames = [frame.astype(np.uint16) * 3 + 7000 for frame in moving_square[0][:8]]
+    tracker = RoamTracker()
+    tracker.init(frames[0], moving_square[1][0])
+    for frame in frames[1:4]:
+        tracker.update(frame)
+    tracker.save(tmp_path / "a.state")
+    again = RoamTracker()
+    again.load(tmp_path / "a.state")
+    for frame in frames[4:]:
+        assert again.update(frame).tolist() == tracker.update(frame).tolist()

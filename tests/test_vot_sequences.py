@@ -213,6 +213,24 @@ def test_values_that_do_not_fit_the_frames_are_named(ball, capsys, text, fine):
         refused(ball, capsys, "anchor.value")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0\n" * FRAMES, "anchor.value has no anchor"),
+        ("1\n0\n0\n0\n-1\n0\n", "anchor.value, line 5: an anchor stands where groundtruth.txt has no target"),
+    ],
+)
+def test_anchors_that_no_run_can_start_from_are_named(ball, capsys, text, words):
+    (ball / "anchor.value").write_text(text)
+    (ball / "groundtruth.txt").write_text(ROW * 4 + "nan,nan,nan,nan\n" + ROW)
+    root = ball.parents[1]
+    argv = ["workspace", "init", str(root / "ws"), "--sequences", str(ball.parent), "--config", "vot2022"]
+    assert main(argv) == 2
+    assert words in capsys.readouterr().err
+    (ball / "anchor.value").write_text("1\n0\n0\n0\n0\n-1\n")
+    assert main(argv) == 0
+
+
 # Paths
 
 

@@ -5,13 +5,12 @@ import dataclasses
 from pathlib import Path
 
 import cv2
-import torch
 
 from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, InputError
 from roam_tracker.files import nearest
-from roam_tracker.tracker import keep_large_blocks
+from roam_tracker.tracker import find_device, keep_large_blocks
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.distributed import joined
 from roam_tracker.training.logs import tensorboard
@@ -95,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     name = config.model.backbone
     published = backbone_spec(name).file is not None
     with (
-        joined(torch.device(args.device)) as world,
+        joined(find_device(args.device)) as world,
         tensorboard(args.tensorboard if world.rank == 0 else None) as on_row,
     ):
         job = Job(
@@ -112,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             (lambda line: print(line, flush=True)) if world.rank == 0 else (lambda line: None),
             on_row,
             world,
-            torch.device(args.device),
+            find_device(args.device),
         )
         scores = train(job)
     if world.rank > 0:

@@ -29,11 +29,11 @@ _GOT10K_LABELS = ("cover", "absence", "cut_by_image")
 class Dataset:
     """The sequences of a data set that a folder holds, as the GOT-10k toolkit's experiments want them.
 
-    layout:  otb, got10k, ...: whose rule scores it
-    unannotated: of somebody's own videos those that cannot be run; None for a published data set
-    missing: what the whole data set has and the folder has not
-    total:   sequences of the whole data set
-    hidden:  whether the truth is kept on a server: annotations end with the first frame
+    layout:   otb, got10k, ...: whose rule scores it
+    missing:  what the whole data set has and the folder has not
+    total:    sequences of the whole data set
+    hidden:   whether the truth is kept on a server: annotations end with the first frame
+    official: whether it is a published data set, or somebody's own videos
     return_meta: whether `dataset[index]` also gives what GOT-10k's rule needs
     """
 
@@ -76,13 +76,12 @@ class Dataset:
             return images, boxes
         size = truth.size_px or size_of(frames[0])
         visible = np.full(len(boxes), True) if truth.visible is None else truth.visible
-        cover = (
-            read_flags(files.cover, len(boxes)) if files.cover and files.cover.is_file() else visible * 8.0
-        )
-        boxes = np.where(
-            np.isfinite(boxes), boxes, 0.0
-        )  # the toolkit looks at overlaps before it leaves frames out
-        return images, boxes, {"cover": np.where(visible, cover, 0), "resolution": repr(size)}
+        cover = visible * 8.0
+        if files.cover is not None and files.cover.is_file():
+            cover *= read_flags(files.cover, len(boxes)) / 8
+        # the toolkit computes overlaps before it leaves frames out
+        boxes = np.where(np.isfinite(boxes), boxes, 0.0)
+        return images, boxes, {"cover": cover, "resolution": repr(size)}
 
     def select(self, names: Iterable[str]) -> None:
         """Keep only these sequences; raises DataError for a name that is not there."""
@@ -172,13 +171,11 @@ def open_dataset(layout: str, root: str, version: Version = None) -> Dataset:
     found = sorted(
         (sequence for sequence in found if not known or sequence.name in known), key=lambda s: s.name
     )
+    annotated = {sequence.name for sequence in found}
     if layout in ("uav", "trackingnet"):  # annotations lie apart from the images, of which some may be there
-        there = [sequence for sequence in found if first_with_frames(sequence.frames)]
-        missing, found = {sequence.name for sequence in found} - {s.name for s in there}, there
-    else:
-        missing = set()
+        found = [sequence for sequence in found if first_with_frames(sequence.frames)]
     _need(found, place, layout)
-    missing |= known - {sequence.name for sequence in found}
+    missing = (known | annotated) - {sequence.name for sequence in found}
     total = len(known) or max(LAYOUTS[layout].total, len(found) + len(missing))
     hidden = layout == "trackingnet" and any(len(read_truth(files).boxes) == 1 for files in found)
     return Dataset(place, layout, found, sorted(missing), total, hidden=hidden)

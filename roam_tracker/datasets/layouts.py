@@ -64,7 +64,7 @@ class Layout:
 
     find:    the sequences under a root, of a version of the data set
     shown:   the files that are expected, for an error message
-    sign:    glob patterns by which a folder of this layout is known, with the version that each stands for
+    signs:   glob patterns by which a folder of this layout is known, with the version that each stands for
     total:   how many sequences the whole data set has, where no list tells
     listed:  names of all sequences of a version; empty where none are published
     """
@@ -130,15 +130,8 @@ def _otb(root: Path, version: Version) -> list[SequenceFiles]:
         truths = truth_files(folder)
         for number, truth in enumerate(truths, 1):
             name = folder.name if len(truths) == 1 else f"{folder.name}.{number}"
-            frames = frame_folders(folder)
-            found.append(
-                SequenceFiles(
-                    name=name,
-                    truth=truth,
-                    frames=frames,
-                    polygons=version is None,
-                )
-            )
+            frames, own = frame_folders(folder), version is None
+            found.append(SequenceFiles(name=name, truth=truth, frames=frames, polygons=own))
     if not found:
         found = [replace(files, polygons=version is None) for files in _alone(root)]
     if version is not None:

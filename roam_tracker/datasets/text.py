@@ -26,9 +26,8 @@ _WIDE = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-_BETWEEN = str.maketrans(
-    dict.fromkeys(",;[](){}", " ")
-)  # what may stand around and between the values of a row
+# what may stand around and between the values of a row
+_BETWEEN = str.maketrans(dict.fromkeys(",;[](){}", " "))
 _NUMBER = r"[+-]?\d+,\d+"
 # decimal commas are possible beside a semicolon, in quotes, or with a comma within and a blank between words
 _SUSPECT = re.compile(rf";|{_NUMBER}[ \t]+[+-]?\d|\"{_NUMBER}\"")

@@ -49,7 +49,7 @@ def read_truth(files: SequenceFiles, images: int = 0, remedy: str = CORRECT) -> 
         if len(boxes) > last - first + 1:
             boxes = boxes[first - 1 : last] if len(boxes) >= last else boxes[: last - first + 1]
     labels = files.absent if files.cover is None else (files.cover,)
-    lacking = tuple(path.name for path in labels if not path.is_file())
+    lacking = tuple(_label(path, files.truth) for path in labels if not path.is_file())
     if files.cover is not None and not lacking:
         # the share is in eighths; a row that is no box cannot be overlapped, whatever the share says
         known = np.isfinite(boxes).all(axis=1)
@@ -60,6 +60,11 @@ def read_truth(files: SequenceFiles, images: int = 0, remedy: str = CORRECT) -> 
         visible = has_area(boxes) & (True if visible is None else visible)
     size = None if files.meta is None or not files.meta.is_file() else read_resolution(files.meta)
     return Truth(boxes, files.truth, visible, size, lacking)
+
+
+def _label(path: Path, truth: Path) -> str:
+    """The name of a file of labels, the same for all sequences."""
+    return path.name if path.parent == truth.parent else f"{path.parent.name}/<sequence>.txt"
 
 
 def shown(files: SequenceFiles, frames: int) -> NDArray[np.bool_] | None:

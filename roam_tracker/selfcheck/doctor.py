@@ -249,7 +249,9 @@ def check_root(root: str) -> Finding:
     told = f"{root}: layout {layout}, {len(names)}{of} sequences; {names[0]} has {len(images)} images "
     told += f"of {width} x {height} px and {len(boxes)} boxes"
     remarks = dataset.remarks()
-    return Finding("data set", NOTE if remarks else OK, told, " ".join(remarks))
+    if remarks:
+        return Finding("data set", NOTE, f"{told}.", " ".join(remarks))
+    return Finding("data set", OK, told)
 
 
 @contextmanager

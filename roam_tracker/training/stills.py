@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roam_tracker.datasets.frames import frames_in
+from roam_tracker.datasets.frames import folders_in, frames_in
+from roam_tracker.datasets.text import read_rows
 from roam_tracker.errors import DataError, ImageError
 from roam_tracker.images import to_rgb
 
@@ -47,7 +48,7 @@ def find_stills(root: Path) -> list[Still]:
     with a groundtruth.txt, are passed over. Raises DataError when there is no photo.
     """
     root = Path(root)
-    folders = [root, *sorted(path for path in root.glob("*") if path.is_dir())]
+    folders = [root, *folders_in(root)]
     stills = []
     for folder in folders:
         if not (folder / "groundtruth.txt").exists():
@@ -131,10 +132,8 @@ def _text_masks(
     path: Path, width: int, height: int, rng: np.random.Generator
 ) -> Iterable[tuple[Plane, bool]]:
     """The masks of a text file's rows in random order, (H, W) 0 or 255, and whether they are guesses."""
-    try:
-        rows = [[float(word) for word in line.split()[1:]] for line in path.read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}). Each row is a class and numbers.") from None
+    remedy = "Each row is a class and numbers."
+    rows = read_rows(path, remedy=remedy, columns=slice(1, None)) if path.stat().st_size else []
     for index in rng.permutation(len(rows)):
         values = np.array(rows[index])
         mask = np.zeros((height, width), np.uint8)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from roam_tracker.core.geometry import Boxes
-from roam_tracker.datasets.frames import first_with_frames, frames_in
+from roam_tracker.datasets.frames import first_with_frames, folders_in, frames_in
 from roam_tracker.datasets.layouts import SequenceFiles, find_sequences, frame_folders
 from roam_tracker.datasets.text import has_area, read_names
 from roam_tracker.datasets.truth import read_pair, shown
@@ -114,8 +114,10 @@ def read_masked_folders(root: Path) -> Iterator[Video]:
     The boxes are tight around the masks; a palette's colours are objects of their own. An empty mask
     says that the target is absent.
     """
-    for masks in sorted(root.glob("*/masks")):
-        folder = masks.parent
+    for folder in folders_in(root):
+        masks = folder / "masks"
+        if not masks.is_dir():
+            continue
         frames = first_with_frames(frame_folders(folder))
         files = list(frames_in(masks, (".png",)))
         if [path.stem for path in files] != [Path(name).stem for name in frames.names]:

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import all_suffixes
@@ -20,7 +21,8 @@ def data_identity(images: Sequence[str], box: Sequence[float]) -> str:
     Where they lie does not count.
     """
     digest = hashlib.sha256(repr([float(value) for value in box]).encode())
-    digest.update(repr([Path(image).stat().st_size for image in images]).encode())
+    sizes = [os.stat(image).st_size for image in images]  # noqa: PTH116  (a third of the time)
+    digest.update(repr(sizes).encode())
     for index in np.unique(np.linspace(0, len(images) - 1, _LOOKED_AT).round().astype(int)).tolist():
         digest.update(Path(images[index]).read_bytes())
     return digest.hexdigest()

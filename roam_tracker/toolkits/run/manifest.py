@@ -99,6 +99,8 @@ class Manifest:
         if known["sha256"] != _hash(files):
             return "it was changed since manifest.json was written"
         if known.get("data") != data:
+            if not known.get("data"):
+                return "manifest.json does not tell from which frames it was made"
             return "it was made from other frames or another first box"
         other = changed(run.get("code") or {}, self._code)
         return f"the tracker's code has changed since, {', '.join(other)}" if other else ""

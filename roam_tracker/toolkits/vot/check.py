@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from roam_tracker.core.geometry import overlap
+from roam_tracker.datasets.frames import folders_in
 from roam_tracker.datasets.text import read_lines, read_rows
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
@@ -43,7 +44,7 @@ def check_workspace(
         check_sequence(sequence)
     experiments = read_experiments(directory, config)
     results = directory / "results"
-    found = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
+    found = [path.name for path in folders_in(results)]
     if not found:
         raise ResultError(f"{results} has no results yet. Run: vot evaluate ROAM --workspace {directory}")
     chosen = []

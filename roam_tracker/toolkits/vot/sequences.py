@@ -6,6 +6,7 @@
 <seq>/*.tag, *.value        labels and anchors, one per line
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -82,6 +83,25 @@ def check_sequence(folder: Path) -> int:
                 f"{path} has {len(values)} lines for {rows} frames, or several numbers in a line. Restore it."
             )
     return rows
+
+
+def check_anchors(folder: Path) -> None:
+    """Raise DataError where no run can start at the anchors of a sequence, or one of them shows no target."""
+    path, truth = folder / "anchor.value", folder / "groundtruth.txt"
+    anchors = [frame for frame, row in enumerate(read_rows(path)) if any(row)]
+    if not anchors:
+        raise DataError(f"{path} has no anchor, 1 or -1 in the line of a frame. Restore it.")
+    rows = read_rows(truth)
+    for frame in anchors:
+        if not has_area(rows[frame]):
+            raise DataError(
+                f"{path}, line {frame + 1}: an anchor stands where {truth.name} has no target. Move it."
+            )
+
+
+def has_area(row: list[float]) -> bool:
+    """Whether a row of ground truth is a box or polygon that a tracker can start on."""
+    return len(row) >= 4 and math.isfinite(sum(row)) and min((row if len(row) == 4 else bounds(row))[2:]) > 0
 
 
 def _check_truth(folder: Path) -> int:

@@ -19,7 +19,13 @@ from roam_tracker.datasets.text import read_rows
 from roam_tracker.errors import ConfigError, RunError, one_line
 from roam_tracker.files import nearest, write_atomic
 from roam_tracker.toolkits.registry import trackers_ini
-from roam_tracker.toolkits.vot.sequences import check_place, check_sequence, find_sequences
+from roam_tracker.toolkits.vot.sequences import (
+    check_anchors,
+    check_place,
+    check_sequence,
+    find_sequences,
+    has_area,
+)
 
 KINDS = ("supervised", "unsupervised", "multistart")
 # what the toolkit knows; it would leave other keys out without a word
@@ -65,6 +71,8 @@ def init_workspace(
             files[f"sequences/{folder.name}/anchor.value"] = place_anchors(folder, anchors)
             links |= {place / entry.name: entry for entry in folder.iterdir()}
         else:
+            if starts:
+                check_anchors(folder)
             links[place] = folder
     if (directory / "config.yaml").exists():
         places = {directory / name: text for name, text in files.items()}
@@ -118,6 +126,9 @@ def read_experiments(
     for name, settings in experiments.items():
         if not isinstance(settings, dict):
             raise ConfigError(f"The experiment {name} must be a mapping of keys to values, got {settings!r}.")
+        repetitions = settings.get("repetitions", 1)
+        if not isinstance(repetitions, int) or repetitions < 1:
+            raise ConfigError(f"The experiment {name} needs 1 repetition or more, got {repetitions!r}.")
         if settings.get("type") not in KINDS or settings.keys() & {"multiobject", "transformers"}:
             kind = f"{settings.get('type')!r}{' with transformers' if 'transformers' in settings else ''}"
             raise ConfigError(
@@ -142,21 +153,13 @@ def place_anchors(folder: Path, step: int) -> str:
     Where the target has no region, the nearest frame with one takes the place.
     """
     truth = folder / "groundtruth.txt"
-    seen = np.array([_has_area(row) for row in read_rows(truth)])
+    seen = np.array([has_area(row) for row in read_rows(truth)])
     frames, usable = len(seen), np.flatnonzero(seen)
     values = np.zeros(frames, dtype=int)
     for place in np.linspace(0, frames - 1, 1 + max(1, round((frames - 1) / step))).round():
         anchor = int(usable[np.abs(usable - place).argmin()])
         values[anchor] = 1 if frames - anchor > anchor else -1
     return "".join(f"{value}\n" for value in values)
-
-
-def _has_area(values: list[float]) -> bool:
-    """Whether a row of ground truth is a box or polygon that a tracker can start on."""
-    if len(values) < 4 or not np.isfinite(values).all():
-        return False
-    size = values[2:] if len(values) == 4 else np.ptp(np.reshape(values, (-1, 2)), axis=0)
-    return bool(min(size) > 0)
 
 
 def _config_files(name: str, registry: Path) -> dict[str, str]:
