@@ -82,7 +82,7 @@ class Model:
         """(n, K, M, M) feature maps of patches, under a Hann window where the preset has one."""
         features = self.engine.extract(self.spec, self.backbone, patches)
         if self.config.model.window:
-            features = features * search.hann_window(features.shape[-1], self.map_size).to(self.device)
+            features = features * search.hann_window(features.shape[-1], self.map_size, self.device)
         return features
 
     def prepare(self, theta: Tensor, shape: ThetaShape) -> object:
