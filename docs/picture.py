@@ -49,7 +49,7 @@ for kind in KINDS:
         if kind == SHOWN and number in FRAMES:
             model, (w, h) = tracker.model, before.size_px
             side = model.config.search.roi_scale * (w * h) ** 0.5
-            features = model.features(torch.from_numpy(frame.copy()), before.centre_px, [(side, side)])
+            features = model.features(torch.from_numpy(frame.copy()), before.centre_px, [side])
             shown.append(
                 (
                     number,

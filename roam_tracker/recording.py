@@ -37,8 +37,7 @@ if TYPE_CHECKING:  # the report reads recordings without torch
 FORMAT = "roam-tracker recording 2"
 _PER_DECADE = 20
 EDGES = np.linspace(-12.0, 1.0, 13 * _PER_DECADE + 1)
-_BRANCH = ("reduction weight", "reduction bias", "response filter", "response bias")
-GROUPS = (*_BRANCH, *(f"box {name}" for name in ("reduction weight", "reduction bias", "filter", "bias")))
+GROUPS = ("reduction weight", "reduction bias", "response filter", "response bias")
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -16,20 +16,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from roam_tracker.core import tracking
-from roam_tracker.core.model import Model
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.scale import ScaleFilter
 from roam_tracker.core.state import Sample, State
 from roam_tracker.core.theta import ThetaShape
+from roam_tracker.core.tracking import Model
 from roam_tracker.errors import InputError
 from roam_tracker.files import write_atomic
 
-_FORMAT = "roam-tracker state 1"
-_MADE_AGAIN = ("spectra", "prepared")  # what follows from the rest
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (State, Sample, ThetaShape, OptimizerState, ScaleFilter)
-}
+_FORMAT = "roam-tracker state 2"
+_MADE_AGAIN = "kept"  # what an engine keeps for itself
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (State, Sample, ThetaShape, OptimizerState)}
 
 
 def write_state(
@@ -66,11 +62,8 @@ def read_state(path: str | os.PathLike[str], model: Model) -> tuple[State, float
         if theirs == ours:
             state = _unpack(json.loads(metadata["state"]), tensors, model.device)
             levels = json.loads(metadata.get("levels", "null"))
-            return (
-                tracking.prepared(model, state),
-                json.loads(metadata["score"]),
-                None if levels is None else (float(levels[0]), float(levels[1])),
-            )
+            score = json.loads(metadata["score"])
+            return state, score, None if levels is None else (float(levels[0]), float(levels[1]))
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"State file {path} cannot be read: {why}. Save the target again.") from None
@@ -106,7 +99,7 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         parts = {
             entry.name: _pack(getattr(value, entry.name), f"{name}.{entry.name}", tensors)
             for entry in fields(value)
-            if entry.name not in _MADE_AGAIN
+            if entry.name != _MADE_AGAIN
         }
         return {"kind": type(value).__name__, "fields": parts}
     if isinstance(value, tuple):

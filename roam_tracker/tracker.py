@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from roam_tracker.core import tracking
-from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.core.config import TrackerConfig, load_preset
+from roam_tracker.core.engine import Reference
+from roam_tracker.core.fast.engine import Fast
+from roam_tracker.core.fast.many import Batch, refusal
 from roam_tracker.core.geometry import Boxes, check_box
 from roam_tracker.errors import BoxError, ConfigError, RoamError, RunError
 from roam_tracker.images import Levels, levels_of, to_rgb
@@ -34,7 +36,7 @@ class RoamTracker:
     device: "auto" (CUDA where there is some), "cpu", "cuda", "cuda:1", ...
     record: a file for what the updates did, see recording.py; written by `write_recording`
     weights: tensors of your own in place of the preset's file, named and shaped as in one
-    plain:  float32 and no fast path: the reference, for tests and `roam bench`
+    plain:  the reference: float32, each step as the paper has it, for tests and `roam bench`
     threads: of PyTorch, on a CPU, while this tracker computes; None: as many as PyTorch has. Two are faster
              on an idle machine and many times slower on a busy one, where they wait for each other. Another
              number moves the last bits of a response and, over a sequence, the boxes
@@ -63,7 +65,7 @@ class RoamTracker:
         self.threads = _checked_threads(threads) if self.device.type == "cpu" else None
         tensors = weights_for(self.config) if weights is None else weights
         with self.own_threads():
-            self.model = tracking.Model(self.config, tensors, self.device, plain=plain)
+            self.model = tracking.Model(self.config, tensors, self.device, Reference() if plain else Fast())
         self._state: tracking.State | None = None
         self._levels: Levels | None = None  # of the present target's images, if they have more than 8 bits
         # on CUDA a target is followed as a batch of one: no waiting for the device, and graphs

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from roam_tracker.core.backbone import bfloat16_on_cpu
+from roam_tracker.core.fast.backbone import bfloat16_on_cpu
 
 # ROAM_FUZZ=20 tries twenty times as many cases, and new ones each time; see fuzz.py
 settings.register_profile(

@@ -14,9 +14,9 @@ from conftest import NEEDS_BFLOAT16
 from PIL import Image
 
 from roam_tracker.commands import main
-from roam_tracker.core import search
-from roam_tracker.core.backbone import backbone_spec, bfloat16_on_cpu, check_shapes
+from roam_tracker.core.backbone import backbone_spec, check_shapes
 from roam_tracker.core.config import load_preset
+from roam_tracker.core.fast.backbone import bfloat16_on_cpu
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import ConfigError
 from roam_tracker.sample.render import render
@@ -35,7 +35,7 @@ def tracker():
 
 def test_parts_add_up_to_the_frame_and_the_forwards_are_counted(tracker, moving_square):
     frames, boxes = moving_square
-    crop = search.crop
+    crop = tracker.model.engine.crop
     found = measure(tracker, frames, boxes[0], warm_up=3)
     assert found.frames == len(frames) - 1 - 3
     assert set(found.split_ms) == set(PARTS)
@@ -44,7 +44,7 @@ def test_parts_add_up_to_the_frame_and_the_forwards_are_counted(tracker, moving_
     assert found.ratio == pytest.approx(found.frame_ms / found.floor_ms)
     assert found.fps == pytest.approx(1e3 / found.frame_ms)
     assert found.updating_ms is not None and found.split_ms["update"] > 0
-    assert search.crop is crop  # nothing stays wrapped
+    assert tracker.model.engine.crop is crop  # nothing stays wrapped
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=NEEDS_BFLOAT16)])
@@ -73,7 +73,7 @@ def test_many_targets_at_once_are_measured_as_shares_of_a_tick(tracker, moving_s
     assert found.fps == pytest.approx(1e3 / found.frame_ms)
 
 
-@pytest.mark.parametrize("preset", ["default", "release-small"])
+@pytest.mark.parametrize("preset", ["default", "roam-gru"])
 def test_presets_without_weights_are_measured_with_made_ones(preset, moving_square):
     config = load_preset(preset)
     tracker = RoamTracker(config, "cpu", weights=random_weights(config))
@@ -128,7 +128,7 @@ def test_the_command_prints_a_table_and_writes_json(moving_square, tmp_path, cap
 
 
 def test_a_preset_without_weights_can_be_measured_all_the_same(capsys):
-    assert main(["bench", "--preset", "release-small", "--frames", "30", "--device", "cpu"]) == 2
+    assert main(["bench", "--preset", "paper", "--frames", "30", "--device", "cpu"]) == 2
     assert "--random-weights" in capsys.readouterr().err
 
 

@@ -116,14 +116,6 @@ def test_losses_come_back_exactly_and_one_that_is_not_finite_as_nan(tmp_path):
     assert sequence.accepted.tolist() == [False]
 
 
-def test_the_groups_of_a_box_branch_have_rows_of_their_own(tmp_path):
-    recording = written(tmp_path, step(groups=torch.arange(8)))
-    assert len(recording.groups) == 8
-    assert recording.groups[6] == "box filter"
-    assert recording.sequences[0].spread.shape == (1, 8, 5)
-    assert recording.sequences[0].updating.counts.sum(1).tolist() == [1] * 8
-
-
 def test_each_start_begins_another_sequence(tmp_path, moving_square):
     frames, boxes = moving_square
     tracker = RoamTracker(device="cpu", record=tmp_path / "r.json")

@@ -63,7 +63,7 @@ def test_the_papers_trackers_have_their_names_and_presets():
         "ROAM-FC",
         "ROAM-ConstLR",
     }
-    assert set(TRACKERS) == figure_6 | {"MetaTracker", "ROAM-VGG", "ROAMpp", "Static"}
+    assert set(TRACKERS) == figure_6 | {"MetaTracker", "ROAM-VGG", "Static"}
     for name, preset in registry._VARIANTS.items():
         assert load_preset(preset).oracle == name.endswith("-Oracle")
 

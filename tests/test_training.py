@@ -7,7 +7,7 @@ from conftest import NEEDS_BFLOAT16
 from PIL import Image
 
 from roam_tracker.core.config import load_preset
-from roam_tracker.core.model import canonical_shape
+from roam_tracker.core.theta import canonical_shape
 from roam_tracker.errors import ConfigError, DataError
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.clips import Clip, draw_clip, find_videos
@@ -115,7 +115,7 @@ def test_the_first_steps_meta_loss_keeps_its_second_derivative():
     exact = torch.tensor([[3.0, 3.0], [3.5, 2.5]], dtype=torch.float64)
     features = torch.randn(2, 40, 7, 7, generator=generator, dtype=torch.float64)
     sizes = torch.full((2, 2), 1.3, dtype=torch.float64)
-    clip = Clip(features, exact, exact, sizes, sizes, sizes, torch.zeros(2))
+    clip = Clip(features, exact, exact, sizes, sizes, torch.zeros(2))
     theta = torch.randn(count, generator=generator, dtype=torch.float64) * 0.1
     rates = torch.full((count,), 1e-3, dtype=torch.float64)
 

@@ -251,7 +251,7 @@ def test_made_sequences_go_through_all_kinds_and_then_other_seeds():
         (["defualt", "--made", "1"], "Preset 'defualt' is unknown; did you mean 'default'?"),
         (["nowhere.toml", "--made", "1"], "nowhere.toml does not exist"),
         (["default", "default", "--made", "1"], "Two variants are named 'default'"),
-        (["release-small", "--made", "1"], "No weights named"),
+        (["paper", "--made", "1"], "No weights named"),
         (["default"], "There is nothing to track"),
         (["default", "--made", "-1"], "got 150 and -1"),
         (["default", "--made", "1", "--frames", "1"], "got 1 and 1"),

@@ -1,6 +1,5 @@
 import hashlib
 import sys
-from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -10,11 +9,10 @@ import web
 from safetensors.torch import save_file
 
 from roam_tracker.commands import main
-from roam_tracker.core import backbone
 from roam_tracker.core.config import load_preset
-from roam_tracker.core.model import Model
+from roam_tracker.core.tracking import Model
 from roam_tracker.errors import ConfigError, RunError, WeightsError
-from roam_tracker.weights import download, load_weights
+from roam_tracker.weights import backbones, download, load_weights
 from roam_tracker.weights.backbones import cache_folder, fetch_backbone, find_backbone, load_backbone
 
 # the convolutions of VGG-16 up to conv4_3: name, number in torchvision's `features`, outputs, inputs
@@ -183,7 +181,7 @@ def test_weights_of_the_other_training_are_refused_whatever_the_file_is_called(
 
 def test_the_published_file_of_the_other_training_is_refused_by_its_name(state_dict, tmp_path):
     for name, other in (("vgg16", "vgg16-torchvision"), ("vgg16-torchvision", "vgg16")):
-        path = tmp_path / backbone.backbone_spec(other).file.name
+        path = tmp_path / backbones.FILES[other].name
         torch.save(state_dict, path)
         with pytest.raises(WeightsError, match=f"for the preprocessing of '{other}'"):
             load_backbone(name, path)
@@ -230,8 +228,8 @@ def published(monkeypatch):
     with web.running() as site:
         site.files["vgg16-small.pth"] = b"weights"
         digits = hashlib.sha256(b"weights").hexdigest()[:8]
-        file = backbone.PublishedFile(site.url("vgg16-small.pth"), digits)
-        monkeypatch.setitem(backbone.BACKBONES, "vgg16", replace(backbone.BACKBONES["vgg16"], file=file))
+        file = backbones.PublishedFile(site.url("vgg16-small.pth"), digits)
+        monkeypatch.setitem(backbones.FILES, "vgg16", file)
         yield site
 
 
@@ -275,7 +273,7 @@ def test_a_failed_download_ends_with_status_1_the_url_and_the_place(published, c
 
 
 def test_every_published_file_is_fetched_over_https():
-    files = [spec.file for spec in backbone.BACKBONES.values() if spec.file]
+    files = backbones.FILES.values()
     assert files and all(file.url.startswith("https://") and len(file.sha256) >= 8 for file in files)
 
 

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         "stills": [f"{root.name}: {len(found)}" for root, found in by_folder.items()],
     }
     name = config.model.backbone
-    published = backbone_spec(name).file is not None
+    published = backbone_spec(name).apart
     with (
         joined(find_device(args.device)) as world,
         tensorboard(args.tensorboard if world.rank == 0 else None) as on_row,

@@ -12,9 +12,7 @@ the centre of the map, (map_size - 1) / 2 in cells, is the patch's centre:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -44,19 +42,6 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedFile:
-    """Where weights are published, and the file's SHA-256 in hex: whole, or its published beginning."""
-
-    url: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """The file's name, the last part of the URL."""
-        return self.url.rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
 class BackboneSpec:
     """A feature extractor: its layers, its preprocessing (pixel - mean) / std in RGB, its origin."""
 
@@ -70,7 +55,7 @@ class BackboneSpec:
     feature_rms: float | None
     source: str
     licence: str
-    file: PublishedFile | None = None  # None: the tensors come with the tracker's own weights
+    apart: bool = False  # whether its tensors lie in a file of their own, not in the tracker's weights file
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -114,9 +99,7 @@ _VGG16 = BackboneSpec(
     feature_rms=9.1,
     source="VGG-16 of the Visual Geometry Group, Oxford, trained on ImageNet (arXiv:1409.1556)",
     licence="CC-BY-4.0",
-    file=PublishedFile(
-        "https://download.pytorch.org/models/vgg16_features-amdegroot-88682ab5.pth", "88682ab5"
-    ),
+    apart=True,
 )
 _VGG16_TORCHVISION = replace(
     _VGG16,
@@ -125,10 +108,6 @@ _VGG16_TORCHVISION = replace(
     feature_rms=None,
     source="VGG-16 as torchvision trained it on ImageNet",
     licence="BSD-3-Clause",
-    file=PublishedFile(
-        "https://download.pytorch.org/models/vgg16-397923af.pth",
-        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-    ),
 )
 
 BACKBONES = {
@@ -180,25 +159,40 @@ def map_size(spec: BackboneSpec, patch_px: int) -> int:
     return patch_px // spec.stride if spec.pooled else (patch_px - 1) // spec.stride + 1
 
 
+def tensors_of(layer: Layer, weights: Weights) -> tuple[Tensor, Tensor]:
+    """The layer's kernel and bias. Raises WeightsError naming the one that is missing."""
+    try:
+        return weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]
+    except KeyError as error:
+        raise WeightsError(f"The weights have no tensor {error.args[0]!r} of the backbone.") from None
+
+
+def convolve(x: Tensor, kernel: Tensor, bias: Tensor, layer: Layer) -> Tensor:
+    """The layer with its activation on maps x (n, inputs, side, side)."""
+    x = F.conv2d(x, kernel, bias, layer.stride, kernel.shape[-1] // 2, groups=x.shape[1] // kernel.shape[1])
+    if layer.activation == "none":
+        return x
+    return F.relu6(x) if layer.activation == "relu6" else F.relu(x)
+
+
 def extract(spec: BackboneSpec, weights: Weights, patches: Tensor) -> Tensor:
     """Feature maps of normalised patches.
 
-    weights: as published, or from `packed`, whose types say in which a layer is computed
-    patches: (n, 3, S, S) float, RGB, as `crop` returns them; S from `patch_size`
-    returns: (n, channels, M, M) with M = map_size(spec, S), in the patches' type
+    weights: of the layers; WeightsError names one that is missing
+    patches: (n, 3, S, S) float, RGB, as `search.crop` returns them; S from `patch_size`
+    returns: (n, channels, M, M) with M = map_size(spec, S)
     """
     x = patches
     for block in spec.blocks:
         entry = x
         for layer in block.layers:
-            if layer.kind == "pool":
-                x = F.max_pool2d(x, 2)
-                continue
-            kernel, bias = _kernel_and_bias(weights, layer)
-            convolve = _convolve_packed if kernel.is_mkldnn else _convolve
-            x = convolve(x.to(bias.dtype), kernel, bias, layer)
+            x = (
+                F.max_pool2d(x, 2)
+                if layer.kind == "pool"
+                else convolve(x, *tensors_of(layer, weights), layer)
+            )
         x = x + entry if block.residual else x
-    return x.to(patches.dtype)
+    return x
 
 
 def check_shapes(spec: BackboneSpec, weights: Weights) -> None:
@@ -224,85 +218,3 @@ def check_shapes(spec: BackboneSpec, weights: Weights) -> None:
         channels = shape[0]
     if channels != spec.channels:
         raise WeightsError(f"The weights' backbone ends in {channels} channels, not in {spec.channels}.")
-
-
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """The number format of the backbone: the named one, or by `auto` the fastest the device has units for.
-
-    Raises ConfigError for float16 on a CPU, whose convolutions lack it.
-    """
-    if precision == "float16" and device.type == "cpu":
-        raise ConfigError("precision float16 needs CUDA. On a CPU use auto, bfloat16 or float32.")
-    if precision != "auto":
-        chosen: torch.dtype = getattr(torch, precision)
-        return chosen
-    if device.type == "cuda":
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if native else torch.float16
-    native = _FUSED is not None and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return torch.bfloat16 if native else torch.float32
-
-
-def bfloat16_on_cpu() -> bool:
-    """Whether oneDNN can compute in bfloat16 on this processor."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def packed(spec: BackboneSpec, weights: Weights, precision: torch.dtype = torch.float32) -> Weights:
-    """The backbone's weights in that format, laid out for the device; not for gradients.
-
-    On a CPU for oneDNN's fused kernels, with which `extract` takes 0.6 to 0.8 of the time in float32; in
-    bfloat16, where the processor has instructions for it, 0.4 to 0.6 of that. Raises ConfigError for bfloat16
-    on a processor without them.
-    """
-    on_cpu = _FUSED is not None and any(tensor.device.type == "cpu" for tensor in weights.values())
-    if precision == torch.bfloat16 and on_cpu and not bfloat16_on_cpu():
-        raise ConfigError("precision bfloat16 needs AVX-512, which this CPU lacks. Use auto or float32.")
-    result = dict(weights)
-    for layer in spec.layers:
-        kernel, bias = weights.get(f"{layer.name}.weight"), weights.get(f"{layer.name}.bias")
-        if kernel is None or bias is None:  # a pool; `extract` names one that is missing
-            continue
-        kind = torch.float32 if layer.exact else precision
-        kernel, result[f"{layer.name}.bias"] = kernel.to(kind), bias.to(kind)
-        padding, groups = kernel.shape[-1] // 2, kernel.shape[0] if kernel.shape[1] == 1 else 1
-        if _FUSED is None or kernel.device.type != "cpu":
-            result[f"{layer.name}.weight"] = kernel.to(memory_format=torch.channels_last)
-            continue
-        result[f"{layer.name}.weight"] = torch._C._nn.mkldnn_reorder_conv2d_weight(
-            kernel.to_mkldnn(), [padding] * 2, [layer.stride] * 2, [1, 1], groups
-        )
-    return result
-
-
-def _kernel_and_bias(weights: Weights, layer: Layer) -> tuple[Tensor, Tensor]:
-    try:
-        return weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]
-    except KeyError as error:
-        raise WeightsError(f"The weights have no tensor {error.args[0]!r} of the backbone.") from None
-
-
-def _convolve(x: Tensor, kernel: Tensor, bias: Tensor, layer: Layer) -> Tensor:
-    """The layer with its activation on a map x."""
-    x = F.conv2d(x, kernel, bias, layer.stride, kernel.shape[-1] // 2, groups=x.shape[1] // kernel.shape[1])
-    if layer.activation == "relu6":
-        return F.relu6(x, inplace=not torch.is_grad_enabled())
-    if layer.activation == "relu":
-        return F.relu(x, inplace=not torch.is_grad_enabled())
-    return x
-
-
-# PyTorch's own compiler emits this operator: a convolution that applies its activation before it
-# writes, where two passes over maps larger than the cache would cost as much as the arithmetic.
-_FUSED: Any = None
-if torch.backends.mkldnn.is_available() and hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight"):
-    _FUSED = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
-_FUSED_ACTIVATIONS = {"none": ("none", []), "relu": ("relu", []), "relu6": ("hardtanh", [0.0, 6.0])}
-
-
-def _convolve_packed(x: Tensor, kernel: Tensor, bias: Tensor, layer: Layer) -> Tensor:
-    """What `_convolve` computes, with a kernel from `packed`."""
-    padding, groups = kernel.shape[-1] // 2, x.shape[1] // kernel.shape[1]
-    strides, (name, bounds) = [layer.stride] * 2, _FUSED_ACTIVATIONS[layer.activation]
-    result: Tensor = _FUSED(x, kernel, bias, [padding] * 2, strides, [1, 1], groups, name, bounds, "")
-    return result

@@ -45,13 +45,8 @@ class ModelConfig:
     filter_factor: float = 1.0  # side of the resized filter over the target's side
     keep_gain: bool = False  # divide a resized filter by the growth of its area
     label_alpha: float = 20.0  # alpha of eq. (2)
-    loss: str = "masked"  # what ||.||^2 of eq. (1) sums and divides by: masked, energy, sum, mean (F)
-    resize: str = (
-        "start"  # resize the filter once, at the start, or in every forward pass: start, forward (N)
-    )
+    loss: str = "masked"  # what ||.||^2 of eq. (1) sums and divides by: masked, energy (F)
     window: bool = False  # a Hann window on the features of the search region
-    box_branch: bool = False  # a second branch that regresses the box from every cell (release family)
-    box_positives: int = 32  # cells of a frame, by overlap of their anchor, that learn the box
 
     def __post_init__(self) -> None:
         _require(
@@ -63,12 +58,8 @@ class ModelConfig:
             )
         _require(self.filter_factor > 0, f"model.filter_factor must be > 0, got {self.filter_factor}.")
         _require(self.label_alpha > 0, f"model.label_alpha must be > 0, got {self.label_alpha}.")
-        losses = ("masked", "energy", "sum", "mean")
+        losses = ("masked", "energy")
         _require(self.loss in losses, f"model.loss {self.loss!r} is unknown; {nearest(self.loss, losses)}")
-        _require(
-            self.resize in ("start", "forward"), f"model.resize must be start or forward, got {self.resize}."
-        )
-        _require(self.box_positives >= 1, f"model.box_positives must be >= 1, got {self.box_positives}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +69,9 @@ class OptimizerConfig:
     kind: str = "lstm"  # lstm, gru, fc (no recurrence), constant (learned, element-wise), sgd
     hidden: int = 20
     layers: int = 2
-    gradient_input: str = (
-        "log_sign"  # two columns: size as logarithm, and sign; raw: one column, as in eq. (4)
-    )
     log_rate_input: bool = False  # feed the logarithm of the previous rate; raw rates are ~1e-6 (A)
     log_loss_input: bool = False
-    normalise_inputs: bool = False  # divide each input column by its root mean square over the coordinates
     group_bias: bool = False  # one output bias for each parameter group instead of one
-    reset: bool = False  # hidden states start from zero at every update, not only at the first
-    output_bias: float = -10.0  # where training starts it: sigmoid(-10) = 4.5e-5 (A)
     sgd_rates: tuple[float, ...] = (7e-6,)  # of sgd: one, or one for each parameter group
 
     def __post_init__(self) -> None:
@@ -94,12 +79,8 @@ class OptimizerConfig:
         _require(self.kind in kinds, f"optimizer.kind {self.kind!r} is unknown; {nearest(self.kind, kinds)}")
         _require(self.hidden >= 1 and self.layers >= 1, "optimizer.hidden and optimizer.layers must be >= 1.")
         _require(
-            self.gradient_input in ("log_sign", "raw"),
-            f"optimizer.gradient_input must be log_sign or raw, got {self.gradient_input}.",
-        )
-        _require(
-            len(self.sgd_rates) in (1, 4, 8) and all(rate >= 0 for rate in self.sgd_rates),
-            f"optimizer.sgd_rates must be one rate or one for each group (4, 8), got {list(self.sgd_rates)}.",
+            len(self.sgd_rates) in (1, 4) and all(rate >= 0 for rate in self.sgd_rates),
+            f"optimizer.sgd_rates must be one rate or one for each of 4 groups, got {list(self.sgd_rates)}.",
         )
 
 
@@ -107,13 +88,11 @@ class OptimizerConfig:
 class UpdateConfig:
     """When and on what the model is updated (section 4, Model Updating)."""
 
-    first_scales: tuple[float, ...] = (1.0,)  # crops of the first frame: each scale with each aspect ratio
-    first_ratios: tuple[float, ...] = (1.0,)
+    first_scales: tuple[float, ...] = (1.0,)  # of the crops of the first frame
     first_rotations: tuple[float, ...] = ()  # degrees by which further crops of the first frame are turned
     first_shift: float = 0.0  # of four further crops, off along both axes by this share of the target's sides
     first_flip: bool = False  # one further crop, left to right
     first_blurs: tuple[float, ...] = ()  # std in px of further crops that are blurred
-    first_steps: int = 1  # gradient steps with lambda(0) on the first frame
     every_frames: int = 5  # tau
     samples: int = 5  # n of eq. (6)
     steps: int = 2
@@ -127,22 +106,16 @@ class UpdateConfig:
     miss_ratio: float = 0.0  # a frame whose peak is below this share of the first peak is not kept
 
     def __post_init__(self) -> None:
-        for name in ("first_scales", "first_ratios"):
-            values = getattr(self, name)
-            _require(
-                len(values) >= 1 and all(value > 0 for value in values),
-                f"update.{name} must be positive numbers, got {list(values)}.",
-            )
         _require(
-            self.first_ratios[0] == self.first_scales[0] == 1.0,
-            "update.first_ratios and update.first_scales must begin with 1.0.",
+            self.first_scales[:1] == (1.0,) and all(scale > 0 for scale in self.first_scales),
+            f"update.first_scales must be positive numbers, 1.0 the first, got {list(self.first_scales)}.",
         )
         _require(
             all(std > 0 for std in self.first_blurs),
             f"update.first_blurs must be positive numbers, got {list(self.first_blurs)}.",
         )
         _require(0 <= self.first_shift <= 1, f"update.first_shift must be in [0, 1], got {self.first_shift}.")
-        for name in ("first_steps", "every_frames", "samples", "memory_frames", "memory_stride"):
+        for name in ("every_frames", "samples", "memory_frames", "memory_stride"):
             _require(getattr(self, name) >= 1, f"update.{name} must be >= 1, got {getattr(self, name)}.")
         _require(self.steps >= 0, f"update.steps must be >= 0, got {self.steps}.")
         _require(self.guard_halvings >= 0, f"update.guard_halvings must be >= 0, got {self.guard_halvings}.")
@@ -163,25 +136,11 @@ class BoxConfig:
 
     motion_sigma: float = 0.79  # std of the motion map over sqrt(w*h) of the target (J)
     scales: tuple[float, ...] = (0.95, 1.0, 1.05)  # of the pyramid (I)
-    pyramid: str = "after"  # around the new centre, in crops of its own, or joint: around the old one (Q)
-    pyramid_roi: float = 0.0  # after: side of those crops over sqrt(w*h); 0: as the search region's (Q)
-    estimate: str = "best"  # of the size: best, the highest peak's scale; parabola: between three scores (R)
-    fit_weight: float = 0.0  # parabola: of the misfit to the label in a score, beside the peak
-    stretch: float = 1.0  # w/h of a wider candidate over the believed one, 1: none; every second frame (R)
+    pyramid_roi: float = 0.0  # side of the pyramid's crops over sqrt(w*h); 0: as the search region's (Q)
+    estimate: str = "best"  # of the size: best, the highest peak's scale; parabola: between three peaks (R)
     size_weight: float = 0.6  # weight of the estimated size in the interpolation (I)
-    filter_share: float = 0.0  # of the scale filter in the new size, the rest is the pyramid's; 1: no pyramid
-    filter_scales: int = 17  # of the scale filter
-    filter_step: float = 1.03  # from one of them to the next
-    filter_sigma: float = 1.0  # std of what it shall answer, in steps
-    filter_rate: float = 0.01  # share of a new frame in it
-    filter_reliable: float = 0.5  # it learns where the peak is at least this share of the first
     subcell: bool = False  # refine the peak by a parabola through its neighbours
     min_side_px: float = 4.0
-    size_penalty: float = 0.0  # k of exp(-k (ds dr - 1)) on a cell whose box changes scale and ratio (branch)
-    reliable_ratio: float = (
-        0.0  # after a miss the wide motion map stays until the peak is this share of the first
-    )
-    loose_sigma: float = 1.58  # std of the wide motion map, used while drifting
 
     def __post_init__(self) -> None:
         _require(self.motion_sigma > 0, f"box.motion_sigma must be > 0, got {self.motion_sigma}.")
@@ -189,12 +148,10 @@ class BoxConfig:
             len(self.scales) >= 1 and all(scale > 0 for scale in self.scales),
             f"box.scales must be positive numbers, got {list(self.scales)}.",
         )
-        for name, ways in (("pyramid", ("after", "joint")), ("estimate", ("best", "parabola"))):
-            way = getattr(self, name)
-            _require(way in ways, f"box.{name} {way!r} is unknown; {nearest(way, ways)}")
+        ways = ("best", "parabola")
         _require(
-            self.pyramid == "after" or 1.0 in self.scales,
-            f"box.scales must contain 1.0 for a joint pyramid, got {list(self.scales)}.",
+            self.estimate in ways,
+            f"box.estimate {self.estimate!r} is unknown; {nearest(self.estimate, ways)}",
         )
         _require(
             self.pyramid_roi == 0 or self.pyramid_roi > 1,
@@ -204,18 +161,7 @@ class BoxConfig:
             self.estimate == "best" or _is_even(self.scales),
             f"box.scales must be 1/s, 1 and s for a parabola, got {list(self.scales)}.",
         )
-        _require(
-            self.stretch == 1 or (self.stretch > 1 and self.estimate == "parabola"),
-            f"box.stretch must be 1, or above 1 with estimate = parabola, got {self.stretch}.",
-        )
-        _require(self.fit_weight >= 0, f"box.fit_weight must be >= 0, got {self.fit_weight}.")
         _require(0 <= self.size_weight <= 1, f"box.size_weight must be in [0, 1], got {self.size_weight}.")
-        _require(0 <= self.filter_share <= 1, f"box.filter_share must be in [0, 1], got {self.filter_share}.")
-        _require(
-            self.filter_scales >= 3 and self.filter_scales % 2 == 1,
-            f"box.filter_scales must be odd and >= 3, got {self.filter_scales}.",
-        )
-        _require(self.filter_step > 1, f"box.filter_step must be > 1, got {self.filter_step}.")
         _require(self.min_side_px > 0, f"box.min_side_px must be > 0, got {self.min_side_px}.")
 
 
@@ -248,6 +194,34 @@ class TrackerConfig:
         )
 
 
+# Settings of earlier versions, with the defaults they had. A preset that names one is refused; results that
+# were made with the default are results of today's settings.
+RETIRED: dict[str, Any] = {
+    "model.resize": "start",
+    "model.box_branch": False,
+    "model.box_positives": 32,
+    "optimizer.gradient_input": "log_sign",
+    "optimizer.normalise_inputs": False,
+    "optimizer.reset": False,
+    "optimizer.output_bias": -10.0,
+    "update.first_ratios": [1.0],
+    "update.first_steps": 1,
+    "box.pyramid": "after",
+    "box.fit_weight": 0.0,
+    "box.stretch": 1.0,
+    "box.filter_share": 0.0,
+    "box.filter_scales": 17,
+    "box.filter_step": 1.03,
+    "box.filter_sigma": 1.0,
+    "box.filter_rate": 0.01,
+    "box.filter_reliable": 0.5,
+    "box.size_penalty": 0.0,
+    "box.reliable_ratio": 0.0,
+    "box.loose_sigma": 1.58,
+}
+RETIRED_PRESETS = ("release", "release-small")
+
+
 def preset_names() -> list[str]:
     """The presets that come with the package."""
     folder = resources.files("roam_tracker").joinpath("presets")
@@ -275,6 +249,10 @@ def _read(preset: str | Path, extended_by: tuple[str, ...]) -> dict[str, Any]:
         table = read_toml(path, f"Preset {preset}")
     else:
         names = preset_names()
+        _require(
+            str(preset) not in RETIRED_PRESETS,
+            f"Preset {str(preset)!r} and its box branch were removed; use one of {', '.join(names)}.",
+        )
         _require(str(preset) in names, f"Preset {str(preset)!r} is unknown; {nearest(str(preset), names)}")
         file = resources.files("roam_tracker").joinpath("presets", f"{preset}.toml")
         table = read_toml(file, f"Preset {preset}")
@@ -287,20 +265,24 @@ def _read(preset: str | Path, extended_by: tuple[str, ...]) -> dict[str, Any]:
     return base
 
 
-def _build(kind: type[Any], table: dict[str, Any], where: str) -> Any:
+def _build(kind: type[Any], table: dict[str, Any], where: str, section: str = "") -> Any:
     hints = get_type_hints(kind)
     known = [entry.name for entry in fields(kind)]
     values = {}
     for key, value in table.items():
+        _require(
+            section + key not in RETIRED,
+            f"{where}: {key!r} is a setting of earlier versions and has no effect any more; remove it.",
+        )
         _require(key in known, f"{where}: key {key!r} is unknown; {nearest(key, known)}")
-        values[key] = _convert(hints[key], value, f"{where}: {key}")
+        values[key] = _convert(hints[key], value, f"{where}: {key}", f"{section}{key}.")
     return kind(**values)
 
 
-def _convert(kind: Any, value: Any, where: str) -> Any:
+def _convert(kind: Any, value: Any, where: str, section: str = "") -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         _require(isinstance(value, dict), f"{where} must be a table, got {value!r}.")
-        return _build(kind, value, where)
+        return _build(kind, value, where, section)
     if get_origin(kind) is tuple:
         _require(isinstance(value, list), f"{where} must be a list, got {value!r}.")
         return tuple(_convert(get_args(kind)[0], entry, where) for entry in value)

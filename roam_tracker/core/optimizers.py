@@ -7,13 +7,12 @@ loss; every coordinate of theta is one row of the batch and all rows share the w
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from roam_tracker.core.config import OptimizerConfig
-from roam_tracker.core.graphs import numbers
 from roam_tracker.errors import WeightsError
 
 P = 10.0  # gradients below e^-P are told apart linearly, above it by logarithm and sign
@@ -36,8 +35,8 @@ class Optimizer(ABC):
     def __init__(self, config: OptimizerConfig) -> None:
         self.config = config
 
-    def new_weights(self, generator: torch.Generator, groups: int) -> dict[str, Tensor]:
-        """Untrained weights omega for a theta of that many parameter groups."""
+    def new_weights(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Untrained weights omega."""
         return {}
 
     def init(self, rates: Tensor, groups: Tensor, constant: Tensor | None = None) -> OptimizerState:
@@ -48,11 +47,6 @@ class Optimizer(ABC):
         constant: (count,) learned update rates resized to the target, where the rule has such
         """
         return OptimizerState(rates, groups)
-
-    def forget(self, state: OptimizerState) -> OptimizerState:
-        """The state with hidden and cell states of zero."""
-        zeros = tuple(torch.zeros_like(part) for part in state.hidden)
-        return replace(state, hidden=zeros, cell=zeros)
 
     def step(
         self, weights: Weights, state: OptimizerState, theta: Tensor, gradient: Tensor, loss: Tensor
@@ -82,8 +76,9 @@ class SgdOptimizer(Optimizer):
         self, weights: Weights, state: OptimizerState, theta: Tensor, gradient: Tensor, loss: Tensor
     ) -> OptimizerState:
         """The preset's rates."""
-        known = numbers(self.config.sgd_rates, theta)
-        rates = known[state.groups] if len(known) > 1 else known.expand_as(theta)
+        rates = torch.full_like(theta, self.config.sgd_rates[0])
+        for group, rate in enumerate(self.config.sgd_rates):
+            rates = torch.where(state.groups == group, rate, rates)
         return OptimizerState(rates, state.groups)
 
 
@@ -113,21 +108,18 @@ class LearnedOptimizer(Optimizer):
     gates = 1
     recurrent = True
 
-    def new_weights(self, generator: torch.Generator, groups: int) -> dict[str, Tensor]:
-        """Uniform weights within hidden^-1/2; the output starts at `output_bias`."""
+    def new_weights(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Uniform weights within hidden^-1/2, biases of 0; training sets where the output starts."""
         hidden, weights = self.config.hidden, {}
-        columns = 5 if self.config.gradient_input == "log_sign" else 4
         for layer in range(self.config.layers):
-            width = columns if layer == 0 else hidden
+            width = 5 if layer == 0 else hidden
             shapes = {"input": width, "recurrent": hidden} if self.recurrent else {"input": width}
             for name, rows in shapes.items():
                 uniform = torch.rand(rows, self.gates * hidden, generator=generator)
                 weights[f"layer{layer}.{name}"] = (2 * uniform - 1) * hidden**-0.5
             weights[f"layer{layer}.bias"] = torch.zeros(self.gates * hidden)
         weights["output.weight"] = (2 * torch.rand(hidden, generator=generator) - 1) * hidden**-0.5
-        weights["output.bias"] = torch.full(
-            (groups if self.config.group_bias else 1,), self.config.output_bias
-        )
+        weights["output.bias"] = torch.zeros(4 if self.config.group_bias else 1)
         return weights
 
     def init(self, rates: Tensor, groups: Tensor, constant: Tensor | None = None) -> OptimizerState:
@@ -157,19 +149,16 @@ class LearnedOptimizer(Optimizer):
         """One layer: x (count, width), h and c (count, hidden); returns the new h and c."""
 
     def inputs(self, rates: Tensor, gradient: Tensor, theta: Tensor, loss: Tensor) -> Tensor:
-        """I of eq. (4) as (count, 4), or (count, 5) where the gradient takes two columns."""
-        columns = [torch.log(rates.clamp_min(1e-12)) / P if self.config.log_rate_input else rates]
-        if self.config.gradient_input == "raw":
-            columns.append(gradient)
-        else:
-            size, knee = gradient.abs(), math.exp(-P)
-            columns.append(torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0))
-            columns.append(torch.where(size > knee, gradient.sign(), gradient / knee))
-        columns += [theta, (torch.log(loss + 1e-6) if self.config.log_loss_input else loss).expand_as(theta)]
-        stacked = torch.stack(columns)  # each column one block of memory, see LstmOptimizer
-        if self.config.normalise_inputs:
-            stacked = stacked / (stacked.square().mean(1, keepdim=True).sqrt() + 1e-12)
-        return stacked.t()
+        """I of eq. (4), (count, 5): previous rate, gradient (two columns), parameter, loss."""
+        size, knee = gradient.abs(), math.exp(-P)
+        columns = {
+            "rate": torch.log(rates.clamp_min(1e-12)) / P if self.config.log_rate_input else rates,
+            "gradient_size": torch.where(size > knee, torch.log(size + 1e-6) / P, -1.0),
+            "gradient_sign": torch.where(size > knee, gradient.sign(), gradient / knee),
+            "theta": theta,
+            "loss": (torch.log(loss + 1e-6) if self.config.log_loss_input else loss).expand_as(theta),
+        }
+        return torch.stack(list(columns.values())).t()
 
 
 class LstmOptimizer(LearnedOptimizer):
@@ -177,26 +166,19 @@ class LstmOptimizer(LearnedOptimizer):
 
     gates = 4
 
-    def new_weights(self, generator: torch.Generator, groups: int) -> dict[str, Tensor]:
+    def new_weights(self, generator: torch.Generator) -> dict[str, Tensor]:
         """As the base, but the forget gate starts open."""
-        weights, hidden = super().new_weights(generator, groups), self.config.hidden
+        weights, hidden = super().new_weights(generator), self.config.hidden
         for layer in range(self.config.layers):
             weights[f"layer{layer}.bias"][hidden : 2 * hidden] = 1.0
         return weights
 
     def cell(self, weights: list[Tensor], x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """c' = f c + i tanh(candidate), h' = o tanh(c').
-
-        Coordinates as columns: each gate is then one block of memory, which takes 0.4 of the time. And
-        tanh(x) = 2 sigmoid(2x) - 1: one sigmoid of all gates takes less time than one tanh of a quarter.
-        """
-        doubled = torch.ones_like(weights[2])
-        doubled.chunk(4)[2].fill_(2.0)
-        from_input, recurrent, bias = (part * doubled for part in weights)
-        gates = torch.addmm(torch.addmm(bias[:, None], from_input.t(), x.t()), recurrent.t(), h.t())
-        enter, forget, candidate, leave = gates.sigmoid().chunk(4)
-        c = forget * c.t() + enter * (2 * candidate - 1)
-        return (leave * (2 * torch.sigmoid(2 * c) - 1)).t(), c.t()
+        """Eqs. (4) and (5): c' = f c + i tanh(candidate), h' = o tanh(c')."""
+        from_input, recurrent, bias = weights
+        enter, forget, candidate, leave = (x @ from_input + h @ recurrent + bias).chunk(4, dim=1)
+        c = forget.sigmoid() * c + enter.sigmoid() * candidate.tanh()
+        return leave.sigmoid() * c.tanh(), c
 
 
 class GruOptimizer(LearnedOptimizer):

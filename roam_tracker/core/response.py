@@ -1,44 +1,24 @@
-"""The response model as pure functions of theta: response, label, losses (eqs. 1, 2, 6).
+"""The response model as pure functions of theta: response, label, losses (eqs. 1, 2, 6)."""
 
-Features come as they are, (n, K, M, M), or as `fourier.transform` makes them; then the same numbers
-are found faster.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from roam_tracker.core import fourier
-from roam_tracker.core.fourier import Spectra
-from roam_tracker.core.theta import Branch, ThetaShape, resize_filter
+from roam_tracker.core.theta import ThetaShape
+
+Respond = Callable[[Tensor, ThetaShape, Tensor], Tensor]
 
 
-def respond(theta: Tensor, shape: ThetaShape, features: Tensor | Spectra) -> Tensor:
+def respond(theta: Tensor, shape: ThetaShape, features: Tensor) -> Tensor:
     """The response map R(F; theta): 1x1 reduction, then the response filter; no activation between.
 
-    features: (n, K, M, M), or what `fourier.transform` made of them; returns (n, M, M)
+    theta: (shape.count,); features: (n, K, M, M); returns (n, M, M)
     """
-    if isinstance(features, Spectra):
-        return fourier.respond(fourier.prepare(theta, shape, features.side), features)
-    return _forward(shape.split(theta), shape, features)[:, 0]
-
-
-def regress(theta: Tensor, shape: ThetaShape, features: Tensor) -> Tensor:
-    """The box branch: from each cell the box (tx, ty, tw, th) relative to the cell's anchor.
-
-    features: (n, K, M, M); returns (n, 4, M, M), see `box_targets`
-    """
-    return _forward(shape.branches(theta)[1], shape, features)
-
-
-def _forward(branch: Branch, shape: ThetaShape, features: Tensor) -> Tensor:
-    reduction, reduction_bias, filters, bias = branch
-    if shape.applied is not None:
-        filters = resize_filter(filters, shape.applied)
+    reduction, reduction_bias, filters, bias = shape.split(theta)
     reduced = F.conv2d(features, reduction, reduction_bias)
-    return fourier.correlate(reduced, filters) + bias[:, None, None]
+    return F.conv2d(reduced, filters, bias, padding=(shape.height // 2, shape.width // 2))[:, 0]
 
 
 def gaussian_labels(centres_cells: Tensor, sizes_cells: Tensor, map_size: int, alpha: float) -> Tensor:
@@ -57,17 +37,12 @@ def gaussian_labels(centres_cells: Tensor, sizes_cells: Tensor, map_size: int, a
 def sample_losses(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
     """||R - M||^2 of eq. (1) for each sample; the paper leaves open what it sums and divides by (F).
 
-    sum, mean: over the cells
-    masked:    cells that are off by 0.1 or more, weighted e^M, over their number plus 1
-    energy:    all cells, weighted e^M, over the label's own sum of squares; 2 means "nothing predicted"
+    masked: cells that are off by 0.1 or more, weighted e^M, over their number plus 1
+    energy: all cells, weighted e^M, over the label's own sum of squares; 2 means "nothing predicted"
 
     responses, labels: (n, M, M); returns (n,)
     """
     squared = (responses - labels) ** 2
-    if reduction == "sum":
-        return squared.sum((1, 2))
-    if reduction == "mean":
-        return squared.mean((1, 2))
     weighted = labels.exp() * squared
     if reduction == "masked":
         off = (squared.detach() >= 0.01).to(squared.dtype)
@@ -77,115 +52,28 @@ def sample_losses(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"unknown loss {reduction!r}")
 
 
-def slopes(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
-    """The derivative (n, M, M) of each of `sample_losses` in its response."""
-    double = 2 * (responses - labels)
-    if reduction == "sum":
-        return double
-    if reduction == "mean":
-        return double / labels[0].numel()
-    weighted = labels.exp() * double
-    if reduction == "masked":
-        off = ((responses - labels) ** 2 >= 0.01).to(double.dtype)
-        return weighted * off / (off.sum((1, 2), keepdim=True) + 1)
-    return weighted / (labels**2).sum((1, 2), keepdim=True)
-
-
-@dataclass(frozen=True, slots=True)
-class BoxTargets:
-    """What the box branch learns from n samples."""
-
-    boxes: Tensor  # (n, 4, M, M), see `box_targets`
-    positive: Tensor  # (n, M, M) bool, the cells that learn
-
-
-def box_targets(
-    centres_cells: Tensor, sizes_cells: Tensor, anchors_cells: Tensor, map_size: int, positives: int
-) -> BoxTargets:
-    """Targets (tx, ty, tw, th) of every cell: offset over the anchor's side, log of side over anchor's.
-
-    Each cell has one anchor around it, of the size the tracker believed in when it cropped. The
-    `positives` cells whose anchors overlap the target most learn.
-
-    centres_cells, sizes_cells, anchors_cells: (n, 2) x, y or w, h in feature cells
-    """
-    cells = torch.arange(map_size, device=centres_cells.device, dtype=centres_cells.dtype)
-    across = (centres_cells[:, :1] - cells) / anchors_cells[:, :1]  # (n, M)
-    down = (centres_cells[:, 1:] - cells) / anchors_cells[:, 1:]
-    logs = torch.log(sizes_cells / anchors_cells)
-    shape = (-1, map_size, map_size)
-    boxes = torch.stack(
-        [
-            across[:, None, :].expand(shape),
-            down[:, :, None].expand(shape),
-            logs[:, :1, None].expand(shape),
-            logs[:, 1:, None].expand(shape),
-        ],
-        dim=1,
-    )
-    sides = [
-        # intervals of lengths a and s with centres |t| a apart share (a + s)/2 - |t| a, at most the shorter
-        ((a + s) / 2 - t.abs() * a).clamp(min=0).minimum(torch.minimum(a, s))
-        for t, a, s in (
-            (across, anchors_cells[:, :1], sizes_cells[:, :1]),
-            (down, anchors_cells[:, 1:], sizes_cells[:, 1:]),
-        )
-    ]
-    shared = sides[1][:, :, None] * sides[0][:, None, :]
-    union = (anchors_cells.prod(1) + sizes_cells.prod(1))[:, None, None] - shared
-    best = (shared / union).flatten(1).topk(min(positives, map_size**2), dim=1).indices
-    positive = torch.zeros(len(best), map_size**2, dtype=torch.bool, device=best.device)
-    return BoxTargets(boxes, positive.scatter_(1, best, True).view(shape))
-
-
-def update_loss(
-    theta: Tensor,
-    shape: ThetaShape,
-    features: Tensor | Spectra,
-    labels: Tensor,
-    reduction: str,
-    boxes: BoxTargets | None = None,
-    shares: Tensor | None = None,
-) -> Tensor:
+def update_loss(responses: Tensor, labels: Tensor, reduction: str, shares: Tensor | None = None) -> Tensor:
     """The update loss l of eq. (6): the mean of eq. (1) over n samples (a scalar).
 
+    responses, labels: (n, M, M)
     shares: (n,) weights of the samples, 1 in all; None: each counts 1/n
-
-    With `boxes` the box branch adds its smooth L1 loss, summed over the four numbers and averaged
-    over the positive cells.
     """
-    losses = sample_losses(respond(theta, shape, features), labels, reduction)
-    loss = losses.mean() if shares is None else losses @ shares
-    if boxes is None or isinstance(features, Spectra):  # which are not made for a model with boxes
-        return loss
-    off = F.smooth_l1_loss(regress(theta, shape, features), boxes.boxes, reduction="none").sum(1)
-    return loss + (off * boxes.positive).sum() / boxes.positive.sum()
+    losses = sample_losses(responses, labels, reduction)
+    return losses.mean() if shares is None else losses @ shares
 
 
 def loss_and_gradient(
     theta: Tensor,
     shape: ThetaShape,
-    features: Tensor | Spectra,
+    features: Tensor,
     labels: Tensor,
     reduction: str,
-    boxes: BoxTargets | None = None,
     shares: Tensor | None = None,
+    respond: Respond = respond,
 ) -> tuple[Tensor, Tensor]:
-    """l of eq. (6) and its gradient g of eq. (3), both constants (no graph is kept).
-
-    Of features by automatic differentiation, of their spectra by the same derivative written out.
-    """
-    if isinstance(features, Spectra):
-        with torch.no_grad():
-            responses = respond(theta, shape, features)
-            losses, falls = (how(responses, labels, reduction) for how in (sample_losses, slopes))
-            if shares is None:
-                loss, falls = losses.mean(), falls / len(responses)
-            else:
-                loss, falls = losses @ shares, falls * shares[:, None, None]
-            return loss, fourier.gradient(theta, shape, features, falls)
+    """l of eq. (6) and its gradient g of eq. (3), (shape.count,), both constants: no graph is kept."""
     with torch.enable_grad():
         point = theta.detach().requires_grad_()
-        loss = update_loss(point, shape, features, labels, reduction, boxes, shares)
+        loss = update_loss(respond(point, shape, features), labels, reduction, shares)
         (gradient,) = torch.autograd.grad(loss, point)
     return loss.detach(), gradient

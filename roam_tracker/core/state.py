@@ -1,13 +1,12 @@
 """What the tracker knows of one target, as frozen data; all that changes from frame to frame."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from roam_tracker.core.fourier import Prepared, Spectra
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.scale import ScaleFilter
 from roam_tracker.core.theta import ThetaShape
 
 Box = tuple[float, float, float, float]
@@ -21,21 +20,20 @@ class Sample:
     features: Tensor  # (K, M, M)
     centre_cells: Pair
     size_cells: Pair
-    anchor_cells: Pair  # the size the tracker believed in when it cropped
-    spectra: Spectra | None = None  # of the features alone, (1, K + 1, P, Q)
     frame: int = 0  # when it was seen
+    kept: Any = None  # the engine's own form of the features, from `Engine.transform`; None: to be made
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What an observer is told of one gradient step."""
+    """One gradient step, as an observer gets it."""
 
     frame: int  # 0 is the first
     step: int  # within the update
     loss_before: float
     loss_after: float  # of the same samples, with the theta that was kept
     rates: Tensor  # (count,)
-    groups: Tensor  # (count,) int64, see core/response.py
+    groups: Tensor  # (count,) int64, see theta.py
     accepted: bool
 
 
@@ -54,12 +52,9 @@ class State:
     optimizer: OptimizerState
     memory: tuple[Sample, ...]  # oldest first
     first_peak: float  # of the response on the first frame, after theta(1)
-    drifting: bool = False  # the wide motion map is in use
-    first_ratio: float = 1.0  # w / h of the first box
     first_samples: tuple[Sample, ...] = ()  # views of the first frame, where every step sees them
-    scale: ScaleFilter | None = None  # with box.filter_share
-    rejected_steps: int = 0  # updates undone because the loss rose or was not finite
-    prepared: Mapping[int, Prepared] = field(default_factory=dict)  # theta by side of the map, see fourier.py
+    rejected_steps: int = 0  # steps undone because the loss rose or was not finite
+    kept: Any = None  # the engine's own form of theta, from `Engine.prepare`; None: to be made
 
     @property
     def box(self) -> Box:

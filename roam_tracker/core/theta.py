@@ -1,21 +1,24 @@
 """One flat parameter vector theta: where its groups lie, and how it is fitted to a target (sections 3.3, 5).
 
-theta lists, in this order, the four groups of the response branch
+theta lists, in this order, four groups
     0  reduction weight  (C, K, 1, 1)      K feature channels -> C reduced channels
     1  reduction bias    (C,)
     2  response filter   (1, C, h, w)      h x w follows the target's size, both odd
     3  response bias     (1,)
-and, for a model with a box branch, the same four (4-7) with a box filter (4, C, h, w).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Branch = tuple[Tensor, Tensor, Tensor, Tensor]
+from roam_tracker.core.backbone import backbone_spec
+from roam_tracker.core.config import TrackerConfig
+
+Parts = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,11 @@ class ThetaShape:
     reduced: int
     height: int
     width: int
-    box: bool = False
-    applied: tuple[int, int] | None = None  # (h, w) to which filters are resized in every forward pass
 
     @property
-    def group_sizes(self) -> tuple[int, ...]:
-        """Coordinates of each group, 4 or 8 groups."""
-        area = self.reduced * self.height * self.width
-        response = (self.channels * self.reduced, self.reduced, area, 1)
-        return (*response, *response[:2], 4 * area, 4) if self.box else response
+    def group_sizes(self) -> tuple[int, int, int, int]:
+        """Coordinates of each group."""
+        return self.channels * self.reduced, self.reduced, self.reduced * self.height * self.width, 1
 
     @property
     def count(self) -> int:
@@ -46,24 +45,22 @@ class ThetaShape:
         sizes = enumerate(self.group_sizes)
         return torch.cat([torch.full((size,), number, device=device) for number, size in sizes])
 
-    def split(self, theta: Tensor) -> Branch:
-        """The response branch as convolution weights and biases (views of theta)."""
-        return self.branches(theta)[0]
+    def split(self, theta: Tensor) -> Parts:
+        """The groups of theta (..., count) as convolution weights and biases (views of theta)."""
+        reduction, reduction_bias, filters, bias = theta.split(self.group_sizes, dim=-1)
+        return (
+            reduction.unflatten(-1, (self.reduced, self.channels, 1, 1)),
+            reduction_bias,
+            filters.unflatten(-1, (1, self.reduced, self.height, self.width)),
+            bias,
+        )
 
-    def branches(self, theta: Tensor) -> list[Branch]:
-        """The response branch, and the box branch where there is one, of theta (..., count)."""
-        parts = theta.split(self.group_sizes, dim=-1)
-        return [
-            (
-                reduction.unflatten(-1, (self.reduced, self.channels, 1, 1)),
-                reduction_bias,
-                filters.unflatten(-1, (-1, self.reduced, self.height, self.width)),
-                bias,
-            )
-            for reduction, reduction_bias, filters, bias in (
-                parts[k : k + 4] for k in range(0, len(parts), 4)
-            )
-        ]
+
+def canonical_shape(config: TrackerConfig) -> ThetaShape:
+    """The shape of theta(0) and lambda(0) as they are stored."""
+    model = config.model
+    channels = backbone_spec(model.backbone).channels
+    return ThetaShape(channels, model.reduced_channels, model.filter_height, model.filter_width)
 
 
 def filter_size(size_cells: tuple[float, float], factor: float, limit: int) -> tuple[int, int]:
@@ -88,15 +85,32 @@ def resize(theta: Tensor, canonical: ThetaShape, shape: ThetaShape, *, keep_gain
         return theta
     size = (shape.height, shape.width)
     gain = canonical.height * canonical.width / (shape.height * shape.width) if keep_gain else 1.0
-    return torch.cat(
-        [
-            part.flatten()
-            for reduction, reduction_bias, filters, bias in canonical.branches(theta)
-            for part in (reduction, reduction_bias, resize_filter(filters, size) * gain, bias)
-        ]
+    reduction, reduction_bias, filters, bias = canonical.split(theta)
+    resized = F.interpolate(filters, size=size, mode="bilinear", align_corners=True) * gain
+    return torch.cat([reduction.flatten(), reduction_bias, resized.flatten(), bias])
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """theta(0) and lambda(0) resized to a target (N)."""
+
+    theta: Tensor  # (shape.count,)
+    rates: Tensor
+    shape: ThetaShape
+    constant: Tensor | None  # learned update rates, where the weights have some
+
+
+def start_parameters(
+    config: TrackerConfig, weights: Mapping[str, Tensor], size_cells: tuple[float, float], map_size: int
+) -> Start:
+    """theta(0) and lambda(0) for a target of (w, h) cells; used by tracking and by training."""
+    model, canonical = config.model, canonical_shape(config)
+    height, width = filter_size(size_cells, model.filter_factor, map_size)
+    shape = replace(canonical, height=height, width=width)
+    constant = weights.get("update_rates")
+    return Start(
+        resize(weights["theta0"], canonical, shape, keep_gain=model.keep_gain),
+        resize(weights["lambda0"], canonical, shape, keep_gain=False),
+        shape,
+        None if constant is None else resize(constant, canonical, shape, keep_gain=False),
     )
-
-
-def resize_filter(filters: Tensor, size: tuple[int, int]) -> Tensor:
-    """Filters (n, C, h, w) at another size; bilinear with aligned corners."""
-    return F.interpolate(filters, size=size, mode="bilinear", align_corners=True)

@@ -4,20 +4,107 @@ A frame is an (H, W, 3) uint8 RGB tensor. Boxes are x, y, w, h in px of the fram
 continuous as in core/geometry.py. All that changes from frame to frame is in the `State`.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, locate, memory, response
-from roam_tracker.core.fourier import Spectra
-from roam_tracker.core.model import Model, fit_shape, start_parameters
-from roam_tracker.core.response import BoxTargets
+from roam_tracker.core import backbone, locate, response, search
+from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.engine import Engine, Reference
 from roam_tracker.core.state import Box, Observer, Pair, Sample, State, StepRecord
-from roam_tracker.core.theta import ThetaShape
+from roam_tracker.core.theta import ThetaShape, canonical_shape, start_parameters
+from roam_tracker.core.update import Learner, Lesson, is_kept, lessons
+from roam_tracker.core.views import view_patches, views
+from roam_tracker.errors import WeightsError
 
 __all__ = ["Box", "Model", "Observer", "Sample", "State", "StepRecord", "start", "step", "update"]
+
+
+class Model:
+    """A preset with its weights on a device: what all targets share and nothing changes.
+
+    engine: how it computes; None: the reference
+    Raises WeightsError for weights that are not the preset's.
+    """
+
+    def __init__(
+        self,
+        config: TrackerConfig,
+        weights: Mapping[str, Tensor],
+        device: torch.device,
+        engine: Engine | None = None,
+    ) -> None:
+        self.config, self.device = config, device
+        self.engine: Engine = engine or Reference()
+        self.weights = {name: tensor.to(device) for name, tensor in weights.items()}
+        self.canonical = canonical_shape(config)
+        for name in ("theta0", "lambda0", *(["update_rates"] if config.optimizer.kind == "constant" else [])):
+            shape = tuple(self.weights[name].shape) if name in self.weights else None
+            if shape != (self.canonical.count,):
+                raise WeightsError(
+                    f"The weights have {name} of shape {shape}, the preset needs ({self.canonical.count},). "
+                    "Use the preset the weights were trained with."
+                )
+        self.spec = backbone.backbone_spec(config.model.backbone)
+        backbone.check_shapes(self.spec, self.weights)
+        self.backbone, self.precision = self.engine.pack(self.spec, self.weights, config.precision, device)
+        base, roi = config.search.base_object_size, config.search.roi_scale
+        self.patch_px = backbone.patch_size(self.spec, roi * base)
+        self.map_size = backbone.map_size(self.spec, self.patch_px)
+        self.pyramid_px = backbone.patch_size(self.spec, (config.box.pyramid_roi or roi) * base)
+        self.pyramid_map_size = backbone.map_size(self.spec, self.pyramid_px)
+        self.views = views(config.update)
+        self.learner = Learner(
+            config, self.engine, self.engine.make_optimizer(config.optimizer), self.weights
+        )
+
+    def region_side(self, size_px: Pair) -> float:
+        """The side in px of the search region of a target of w x h px (section 5)."""
+        return self.config.search.roi_scale * math.sqrt(size_px[0] * size_px[1])
+
+    def cells(self, length_px: float, side_px: float) -> float:
+        """A length in px of the frame as feature cells of a search patch that shows `side_px` px."""
+        return length_px / side_px * self.patch_px / self.spec.stride
+
+    @torch.no_grad()
+    def features(
+        self, frame: Tensor, centre_px: Pair, sides_px: Sequence[float], patch_px: int | None = None
+    ) -> Tensor:
+        """(n, K, M, M) feature maps of n regions of the frame around one centre, in patches of `patch_px`."""
+        centres = torch.tensor([centre_px] * len(sides_px), dtype=torch.float64)
+        size = patch_px or self.patch_px
+        return self.features_of(self.engine.crop(frame, centres, torch.tensor(sides_px), size, self.spec))
+
+    def features_of(self, patches: Tensor) -> Tensor:
+        """(n, K, M, M) feature maps of patches, under a Hann window where the preset has one."""
+        features = self.engine.extract(self.spec, self.backbone, patches)
+        if self.config.model.window:
+            features = features * search.hann_window(features.shape[-1], self.map_size, self.device)
+        return features
+
+    def prepare(self, theta: Tensor, shape: ThetaShape) -> object:
+        """Theta in the engine's own form."""
+        return self.engine.prepare(theta, shape, (self.map_size, self.pyramid_map_size))
+
+    def lesson(
+        self, samples: Sequence[Sample], shape: ThetaShape, shares: Sequence[float] | None = None
+    ) -> Lesson:
+        """What a step learns from these samples, labelled by eq. (2)."""
+        engine, config = self.engine, self.config.model
+        seen = [
+            engine.transform(sample.features[None], shape) if sample.kept is None else sample.kept
+            for sample in samples
+        ]
+        centres, sizes = (
+            torch.tensor(pairs, device=self.device)
+            for pairs in ([s.centre_cells for s in samples], [s.size_cells for s in samples])
+        )
+        labels = response.gaussian_labels(centres, sizes, self.map_size, config.label_alpha)
+        weights = None if shares is None else torch.tensor(shares, device=self.device)
+        return Lesson(engine.join(seen), labels, weights)
 
 
 @torch.no_grad()
@@ -27,205 +114,119 @@ def start(model: Model, frame: Tensor, box: Box, observe: Observer | None = None
     frame: (H, W, 3) uint8; box: x, y, w, h in px with positive size, may reach out of the frame
     """
     x, y, w, h = (float(value) for value in box)
-    config, centre, size = model.config, (x + w / 2, y + h / 2), (w, h)
-    side = model.region_side(size)
-    anchor = model.cells(w, side), model.cells(h, side)
-    begin = start_parameters(config, model.weights, anchor, model.map_size)
-    features = model.first_features(frame, centre, size)
-    spectra = _spectra(model.transformed(features, begin.shape))
-    samples = [
-        Sample(maps, *view.label(side, size, model.map_size, model.patch_cells), anchor, spectrum)
-        for maps, spectrum, view in zip(features, spectra, model.views, strict=True)
-    ]
-    batch, theta, groups = _batch(model, samples), begin.theta, begin.shape.groups(model.device)
-    for index in range(config.update.first_steps):
-        loss, gradient = response.loss_and_gradient(theta, begin.shape, *batch)
-        moved = theta - begin.rates * gradient
-        # one step is the paper's and as long as lambda(0) says; of several each must lower the loss
-        halvings = config.update.guard_halvings if config.update.first_steps > 1 else 0
-        theta, accepted = _shortened(model, begin.shape, theta, moved, loss, batch, halvings)
-        if observe is not None:
-            after = float(response.update_loss(theta, begin.shape, *batch))
-            observe(StepRecord(0, index, float(loss), after, begin.rates, groups, accepted))
-    peak = float(response.respond(theta, begin.shape, batch[0]).amax())
-    optimizer = model.optimizer.init(begin.rates, groups, begin.constant)
-    drifting = config.box.reliable_ratio > 0  # the first search is a wide one
-    firsts = tuple(samples) if config.update.first_share > 0 else ()
-    state = State(
-        centre, size, 0, theta, begin.shape, optimizer, (), peak, drifting, w / h, first_samples=firsts
+    centre, size, learner = (x + w / 2, y + h / 2), (w, h), model.learner
+    side, patch_cells = model.region_side(size), model.patch_px / model.spec.stride
+    size_cells = model.cells(w, side), model.cells(h, side)
+    begin = start_parameters(model.config, model.weights, size_cells, model.map_size)
+    shape, groups = begin.shape, begin.shape.groups(model.device)
+    patches = view_patches(
+        frame, centre, side, size, model.views, model.patch_px, model.spec, crop=model.engine.crop
     )
-    if config.box.filter_share > 0:
-        state = replace(state, scale=locate.learned_scale(model, state, frame))
-    return prepared(model, state)
+    features = model.features_of(patches)
+    seen = model.engine.transform(features, shape)
+    samples = tuple(
+        Sample(features[k], *view.label(side, size, model.map_size, patch_cells), kept=seen[k : k + 1])
+        for k, view in enumerate(model.views)
+    )
+    lesson = model.lesson(samples, shape)
+    loss, gradient = learner.loss_and_gradient(begin.theta, shape, lesson)
+    moved = begin.theta - begin.rates * gradient  # as long as lambda(0) says: no guard
+    accepted = bool(torch.isfinite(moved).all())
+    theta = moved if accepted else begin.theta
+    if observe is not None:
+        after = float(learner.loss(theta, shape, lesson))
+        observe(StepRecord(0, 0, float(loss), after, begin.rates, groups, accepted))
+    return State(
+        centre_px=centre,
+        size_px=size,
+        frames=0,
+        theta=theta,
+        shape=shape,
+        optimizer=learner.optimizer.init(begin.rates, groups, begin.constant),
+        memory=(),
+        first_peak=float(model.engine.respond(theta, shape, lesson.seen).amax()),
+        first_samples=samples if model.config.update.first_share > 0 else (),
+        kept=model.prepare(theta, shape),
+    )
 
 
 @torch.no_grad()
 def step(
     model: Model, state: State, frame: Tensor, truth: Box | None = None, observe: Observer | None = None
 ) -> tuple[State, Box, float]:
-    """Find the target in the next frame and, every tau frames, update the model.
+    """Find the target in the next frame; every tau frames the model learns.
 
     truth:   x, y, w, h in px; the sample kept for updates is labelled with it (the Oracle of section 6.2)
     observe: called for each gradient step
     returns: the new state; the predicted box x, y, w, h in px; the score, the peak of the response map
     before the motion map (about 1 where the target looks as expected, 0 where nothing does)
     """
-    config, region = model.config, locate.search_region(model, state)
-    joint = config.box.pyramid == "joint" and not config.model.box_branch
-    sides = locate.candidate_sides(model, state, region) if joint else [region]
-    features = model.features(frame, state.centre_px, sides)
-    seen = model.transformed(features, state.shape)
-    maps = model.respond(state, seen)
-    score = float(maps[0].amax())
-    state = replace(state, drifting=_is_drifting(model, state, score))
-    if config.model.box_branch:
-        centre, size = locate.regressed_box(model, state, features, maps[0], region)
-    elif joint:
-        centre, size = locate.joint_box(model, state, maps, region)
-    else:
-        centre, size = locate.pyramid_box(model, state, frame, maps[0], region)
+    config, engine, (w, h) = model.config, model.engine, state.size_px
+
+    # the response in the search region (sections 3.1 and 5)
+    side = model.region_side(state.size_px)
+    features = model.features(frame, state.centre_px, [side])
+    seen = engine.transform(features, state.shape)
+    values = engine.respond(state.theta, state.shape, seen, state.kept)[0]
+    score = float(values.amax())
+
+    # the place: the peak under the motion map
+    middle, px_per_px = (model.map_size - 1) / 2, model.spec.stride / model.patch_px
+    std = config.box.motion_sigma * model.cells(math.sqrt(w * h), side)
+    masked = values * locate.motion_map((middle, middle), std, values)
+    column, row = locate.peak(masked, config.box.subcell)
+    x = state.centre_px[0] + (column - middle) * px_per_px * side
+    y = state.centre_px[1] + (row - middle) * px_per_px * side
+
+    # the size: the peaks in crops of several scales around that place
+    share = model.pyramid_px / model.patch_px  # one scale of pixels in both patches
+    sides = [side * scale * share for scale in locate.pyramid_scales(config.box)]
+    crops = engine.transform(model.features(frame, (x, y), sides, model.pyramid_px), state.shape)
+    peaks = engine.respond(state.theta, state.shape, crops, state.kept).amax((1, 2))
+    growth = locate.growth(config.box, peaks)
+
     height, width = frame.shape[:2]
-    smallest = config.box.min_side_px
-    centre = min(max(centre[0], 0.0), float(width)), min(max(centre[1], 0.0), float(height))
-    size = min(max(size[0], smallest), float(width)), min(max(size[1], smallest), float(height))
-    box = truth or (*_corner(centre, size), *size)
-    sample = _sample(model, state, features[0], _spectra(seen)[0], box, region)
+    least = config.box.min_side_px
+    centre = min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))
+    size = min(max(w * growth, least), float(width)), min(max(h * growth, least), float(height))
+
+    # the memory: frames in which the target is seen, and no other as well
     sure = score >= config.update.miss_ratio * state.first_peak
-    sure = sure and not locate.is_ambiguous(model, state, maps[0], region)
-    trusted = score >= config.box.filter_reliable * state.first_peak
-    state = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
-    if sure and memory.is_kept(config.update, state.frames):
-        state = replace(state, memory=(*state.memory, sample)[-config.update.memory_frames :])
-    if state.scale is not None and trusted:
-        state = replace(state, scale=locate.learned_scale(model, state, frame))
-    if state.frames % config.update.every_frames == 0 and state.memory:
-        state = update(model, state, observe)
-    return state, state.box, score
-
-
-def prepared(model: Model, state: State) -> State:
-    """The state with all that fourier.py makes of its theta and its samples, for `step` to find."""
-    if model.plain or not fourier.suits(state.shape):
-        return state
-
-    def transformed(sample: Sample) -> Sample:
-        if sample.spectra is not None:
-            return sample
-        return replace(sample, spectra=fourier.transform(sample.features[None], state.shape))
-
-    sides = (model.map_size, model.pyramid_map_size)
-    return replace(
-        state,
-        memory=tuple(map(transformed, state.memory)),
-        first_samples=tuple(map(transformed, state.first_samples)),
-        prepared={side: fourier.prepare(state.theta, state.shape, side) for side in sides},
-    )
+    if sure and config.update.ambiguity < 1:
+        cells = model.cells(w, side), model.cells(h, side)
+        sure = locate.second_peak(values, int(masked.argmax()), cells) <= config.update.ambiguity
+    now = replace(state, centre_px=centre, size_px=size, frames=state.frames + 1)
+    if sure and is_kept(config.update, now.frames):
+        left, top, w, h = truth or now.box
+        place = left + w / 2 - state.centre_px[0], top + h / 2 - state.centre_px[1]
+        sample = Sample(
+            features[0],
+            (middle + model.cells(place[0], side), middle + model.cells(place[1], side)),
+            (model.cells(w, side), model.cells(h, side)),
+            now.frames,
+            seen,
+        )
+        now = replace(now, memory=(*state.memory, sample)[-config.update.memory_frames :])
+    if now.frames % config.update.every_frames == 0 and now.memory:
+        now = update(model, now, observe)
+    return now, now.box, score
 
 
 def update(model: Model, state: State, observe: Observer | None = None) -> State:
-    """Update theta by recurrent steps on the remembered samples (eqs. 3-6).
-
-    The first step sees the oldest n samples, the last one the newest n (H).
-    """
-    config = model.config.update
-    if model.config.model.resize == "forward":
-        side = model.region_side(state.size_px)
-        size_cells = model.cells(state.size_px[0], side), model.cells(state.size_px[1], side)
-        state = replace(state, shape=fit_shape(model.config, state.shape, size_cells, model.map_size))
-    if model.config.optimizer.reset:
-        state = replace(state, optimizer=model.optimizer.forget(state.optimizer))
-    for index in range(config.steps):
-        seen = [state.memory[k] for k in memory.seen_in_step(config, len(state.memory), index, config.steps)]
-        ages = [state.frames - sample.frame for sample in seen]
-        counts = memory.shares(config, len(state.first_samples), ages, state.frames)
-        batch = _batch(model, (*state.first_samples, *seen), counts)
-        state = _guarded_step(model, state, batch, index, observe)
-    return prepared(model, state)
-
-
-Batch = tuple[  # features, labels, loss, targets of the box branch, shares of the samples
-    Tensor | Spectra, Tensor, str, BoxTargets | None, Tensor | None
-]
-
-
-def _guarded_step(
-    model: Model, state: State, batch: Batch, index: int = 0, observe: Observer | None = None
-) -> State:
-    """One step of eq. (3). With the guard, a step that raises the loss is shortened, at last undone."""
-    loss, gradient = response.loss_and_gradient(state.theta, state.shape, *batch)
-    moved, optimizer = model.optimizer.step(model.weights, state.optimizer, state.theta, gradient, loss)
-    halvings = model.config.update.guard_halvings
-    theta, accepted = _shortened(model, state.shape, state.theta, moved, loss, batch, halvings)
-    if observe is not None:
-        after = float(response.update_loss(theta, state.shape, *batch))
-        rates, groups = optimizer.rates, optimizer.groups
-        observe(StepRecord(state.frames, index, float(loss), after, rates, groups, accepted))
-    if not accepted:
-        return replace(state, rejected_steps=state.rejected_steps + 1)
-    return replace(state, theta=theta, optimizer=optimizer)
-
-
-def _shortened(
-    model: Model, shape: ThetaShape, theta: Tensor, moved: Tensor, loss: Tensor, batch: Batch, halvings: int
-) -> tuple[Tensor, bool]:
-    """`moved`, shortened up to `halvings` times while the loss rises, or `theta` and False."""
-    if not bool(torch.isfinite(moved).all()):
-        return theta, False
-    if halvings == 0:
-        return moved, True
-    for _ in range(halvings + 1):
-        if bool(response.update_loss(moved, shape, *batch) <= loss):
-            return moved, True
-        moved = theta + model.config.update.guard_factor * (moved - theta)
-    return theta, False
-
-
-def _batch(model: Model, samples: Sequence[Sample], shares: Sequence[float] | None = None) -> Batch:
-    def pairs(values: list[Pair]) -> Tensor:
-        return torch.tensor(values, device=model.device)
-
-    config = model.config.model
-    centres, sizes = pairs([s.centre_cells for s in samples]), pairs([s.size_cells for s in samples])
-    labels = response.gaussian_labels(centres, sizes, model.map_size, config.label_alpha)
-    boxes = None
-    if config.box_branch:
-        anchors = pairs([s.anchor_cells for s in samples])
-        boxes = response.box_targets(centres, sizes, anchors, model.map_size, config.box_positives)
-    spectra = [s.spectra for s in samples if s.spectra is not None]
-    features = fourier.stack(spectra) if spectra else torch.stack([s.features for s in samples])
-    counts = None if shares is None else torch.tensor(shares, device=model.device)
-    return features, labels, config.loss, boxes, counts
-
-
-def _spectra(seen: Tensor | Spectra) -> Sequence[Spectra | None]:
-    """The spectra of each map, None where there are none."""
-    return fourier.unstack(seen) if isinstance(seen, Spectra) else [None] * len(seen)
-
-
-def _sample(
-    model: Model, state: State, features: Tensor, spectra: Spectra | None, box: Box, region: Pair
-) -> Sample:
-    """A box x, y, w, h in px as the label of the patch that was searched around the state's centre."""
-    (x, y, w, h), (across, down), (believed_w, believed_h) = box, region, state.size_px
-    middle = (model.map_size - 1) / 2
-    centre = (
-        middle + model.cells(x + w / 2 - state.centre_px[0], across),
-        middle + model.cells(y + h / 2 - state.centre_px[1], down),
-    )
-    anchor = model.cells(believed_w, across), model.cells(believed_h, down)
-    size = model.cells(w, across), model.cells(h, down)
-    return Sample(features, centre, size, anchor, spectra, state.frames + 1)
-
-
-def _corner(centre: Pair, size: Pair) -> Pair:
-    return centre[0] - size[0] / 2, centre[1] - size[1] / 2
-
-
-def _is_drifting(model: Model, state: State, score: float) -> bool:
-    """After a miss the search is wide until a reliable peak is seen again (release family)."""
-    reliable = model.config.box.reliable_ratio
-    if reliable == 0:
-        return False
-    if score < model.config.update.miss_ratio * state.first_peak:
-        return True
-    return state.drifting and score < reliable * state.first_peak
+    """Update theta by recurrent steps on the remembered samples (eqs. 3-6)."""
+    config, shape, learner = model.config.update, state.shape, model.learner
+    frames, firsts = [sample.frame for sample in state.memory], len(state.first_samples)
+    for index, (places, shares) in enumerate(lessons(config, firsts, frames, state.frames, config.steps)):
+        samples = (*state.first_samples, *(state.memory[place] for place in places))
+        lesson = model.lesson(samples, shape, shares)
+        theta, optimizer, loss = learner.step(state.theta, shape, state.optimizer, lesson)
+        if theta is None:
+            state = replace(state, rejected_steps=state.rejected_steps + 1)
+        else:
+            state = replace(state, theta=theta, optimizer=optimizer)
+        if observe is not None:
+            after, rates, groups = learner.loss(state.theta, shape, lesson), optimizer.rates, optimizer.groups
+            observe(
+                StepRecord(state.frames, index, float(loss), float(after), rates, groups, theta is not None)
+            )
+    return replace(state, kept=model.prepare(state.theta, shape))

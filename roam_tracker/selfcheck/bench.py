@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roam_tracker.core import backbone, response, search, tracking
-from roam_tracker.core.batch import Batch
+from roam_tracker.core import backbone, tracking
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.graphs import Graphs
+from roam_tracker.core.fast.graphs import Graphs
+from roam_tracker.core.fast.many import Batch
 from roam_tracker.errors import ConfigError, WeightsError
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.config import TrainingConfig
@@ -149,7 +149,7 @@ def measure_batch(
 
 
 def plain(tracker: RoamTracker) -> RoamTracker:
-    """The same tracker without any fast path: eager, float32, weights as published."""
+    """The same tracker on the reference engine."""
     return RoamTracker(
         tracker.config,
         str(tracker.device),
@@ -172,7 +172,7 @@ def random_weights(config: TrackerConfig) -> dict[str, Tensor]:
             config, training, new_parameters(config, training, generator)
         ).items()
     }
-    if spec.file is None:
+    if not spec.apart:
         eye = torch.eye(spec.channels)[:, :, None, None]  # of the layer that training adds
         added = {"whiten.weight": eye, "whiten.bias": torch.zeros(spec.channels)}
         return weights | added | load_weights(config.model.backbone)
@@ -227,10 +227,10 @@ def _floor(tracker: RoamTracker, shapes: Sequence[Sequence[tuple[int, ...]]]) ->
 
         def forward(patches: Tensor = patches) -> None:
             with torch.no_grad():
-                backbone.extract(model.spec, model.backbone, patches)
+                model.engine.extract(model.spec, model.backbone, patches)
 
         graphs, runs = Graphs(tracker.device, {}), []  # on CUDA the floor is a graph too
-        for _ in range(32 if model.spec.file is None else 8):
+        for _ in range(8 if model.spec.apart else 32):
             _wait(tracker.device)
             began = time.perf_counter()
             graphs.run("forward", forward)
@@ -256,12 +256,12 @@ class _Clock:
     @contextmanager
     def watching(self, tracker: RoamTracker) -> Iterator[None]:
         """Wrap functions in the places where the tracker looks them up, and put them back."""
+        engine = tracker.model.engine
         places: list[tuple[Any, str, str]] = [
-            (search, "crop", "crop"),
-            (backbone, "extract", "backbone"),
-            (tracker.model, "transformed", "response"),
-            (tracker.model, "respond", "response"),
-            (response, "regress", "response"),
+            (engine, "crop", "crop"),
+            (engine, "extract", "backbone"),
+            (engine, "transform", "response"),
+            (engine, "respond", "response"),
             (tracking, "update", "update"),
             (tracker, "_frame", "transfer"),
         ]

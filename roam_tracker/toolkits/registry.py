@@ -66,7 +66,6 @@ def _roam(preset: str) -> Callable[..., Follower]:
 # the paper's other trackers and their presets
 _VARIANTS = {
     "ROAM-VGG": "paper",
-    "ROAMpp": "release",  # ROAM++; a plus sign is no legal name for the VOT toolkit
     "SGD": "sgd",
     "ROAM-wo-RFS": "roam-wo-rfs",
     "SGD-Oracle": "sgd-oracle",

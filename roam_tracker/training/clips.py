@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roam_tracker.core import backbone, search
+from roam_tracker.core import backbone
 from roam_tracker.core.config import TrackerConfig
+from roam_tracker.core.fast.backbone import extract, packed
+from roam_tracker.core.fast.crop import crop
 from roam_tracker.core.views import view_patches, views
 from roam_tracker.errors import DataError, ImageError
 from roam_tracker.images import Levels, levels_of, to_rgb
@@ -34,7 +36,6 @@ class Clip:
     centres_cells: Tensor  # (n, 2) x, y of the target in feature cells
     noisy_centres_cells: Tensor  # the same as a tracker would label update samples; the first are exact
     sizes_cells: Tensor  # (n, 2) w, h
-    anchors_cells: Tensor  # (n, 2) w, h that a tracker would believe in
     noisy_sizes_cells: Tensor  # w, h as a tracker would label; the first are exact
     hidden: Tensor  # (n,) share of the target behind others, 0 to 1
     first: int = 1
@@ -71,17 +72,10 @@ def draw_clip(
 def features_of(
     patches: Tensor, config: TrackerConfig, training: TrainingConfig, weights: backbone.Weights
 ) -> Tensor:
-    """The patches' features (n, K, M, M), float32, by a backbone in the training's precision.
-
-    A backbone that does not learn runs as in tracking, in packed weights.
-    """
+    """The patches' features (n, K, M, M), float32, by a backbone in the training's precision."""
     spec = backbone.backbone_spec(config.model.backbone)
-    mixed = training.precision == "bfloat16"
-    if not torch.is_grad_enabled():
-        precision = torch.bfloat16 if mixed else torch.float32
-        return backbone.extract(spec, backbone.packed(spec, weights, precision), patches)
-    with torch.autocast(patches.device.type, torch.bfloat16, enabled=mixed):
-        return backbone.extract(spec, weights, patches).float()
+    precision = torch.bfloat16 if training.precision == "bfloat16" else torch.float32
+    return extract(spec, packed(spec, weights, precision), patches)
 
 
 def draw_patches(
@@ -102,35 +96,30 @@ def draw_patches(
     search_scale = float(rng.uniform(low, high))
     last_cell = backbone.map_size(spec, size) - 1
     flip = bool(rng.integers(2))
-    patches, centres, sizes, anchors = [], [], [], []
+    patches, centres, sizes = [], [], []
     limit = min(training.shift, (search_scale - 1) / 2)
     frames, chosen_views = _frames(footage, chosen), views(config.update)
     first = len(chosen_views)
     x, y, w, h = footage.boxes[chosen[0]].tolist()
     side, cells = search_scale * math.sqrt(w * h), size / spec.stride
     patches.append(
-        view_patches(frames[chosen[0]], (x + w / 2, y + h / 2), side, (w, h), chosen_views, size, spec)
+        view_patches(frames[chosen[0]], (x + w / 2, y + h / 2), side, (w, h), chosen_views, size, spec, crop)
     )
     for view in chosen_views:
         place, extent = view.label(side, (w, h), last_cell + 1, cells)
         centres.append(place)
         sizes.append(extent)
-        anchors.append((w / side * cells, h / side * cells))
     for number in chosen[1:]:
         x, y, w, h = footage.boxes[number].tolist()
         side = math.sqrt(w * h)
         shift = rng.uniform(-limit, limit, 2) * side
         region = search_scale * side * np.exp(rng.normal(0, training.size_jitter))
-        # the box branch learns to correct a belief whose area the crop has, and whose aspect ratio is off
-        stretch = np.exp(rng.normal(0, training.size_jitter)) if config.model.box_branch else 1.0
         middle = torch.tensor([[x + w / 2 + shift[0], y + h / 2 + shift[1]]], dtype=torch.float64)
-        region_px = torch.tensor([[region, region]], dtype=torch.float64)
-        patches.append(search.crop(frames[number], middle, region_px, size, spec))
+        region_px = torch.tensor([region], dtype=torch.float64)
+        patches.append(crop(frames[number], middle, region_px, size, spec))
         per_px = cells / region
         centres.append(tuple(last_cell / 2 - shift * per_px))
         sizes.append((w * per_px, h * per_px))
-        believed = cells / search_scale * np.sqrt([w / h, h / w])
-        anchors.append((believed[0] * stretch, believed[1] / stretch))
     together = torch.cat(patches)
     exact, exact_sizes = np.array(centres), np.array(sizes)
     if flip:
@@ -138,9 +127,9 @@ def draw_patches(
     noisy, noisy_sizes = _labels_of_a_tracker(exact, exact_sizes, last_cell, first, rng, training)
     hidden = footage.hidden[[chosen[0]] * first + list(chosen[1:])]
     together = together.to(memory_format=torch.channels_last)
-    numbers = (exact, noisy, exact_sizes, np.array(anchors), noisy_sizes, hidden)
-    c, nc, s, a, ns, h = (torch.tensor(each, dtype=torch.float32) for each in numbers)
-    return together, Clip(together[:, :0], c, nc, s, a, ns, h, first)
+    numbers = (exact, noisy, exact_sizes, noisy_sizes, hidden)
+    c, nc, s, ns, h = (torch.tensor(each, dtype=torch.float32) for each in numbers)
+    return together, Clip(together[:, :0], c, nc, s, ns, h, first)
 
 
 def _labels_of_a_tracker(

@@ -25,15 +25,14 @@ class TrainingConfig:
     size_label_noise: float = 0.06  # std of the log of an update sample's label size
     skip_share: float = 0.3  # share of the clips that take every second frame
     batch: int = 4  # N of eq. (8), clips for one outer step of one process
-    backbone_iterations: int = 0  # first of all: the backbone adapts together with theta(0), lambda(0)
-    start_iterations: int = 800  # then theta(0) and lambda(0) on kept features, without updates
+    start_iterations: int = 800  # first theta(0) and lambda(0) on kept features, without updates
     iterations: int = 450  # then all, with the recurrent updates
     start_rate: float = 3e-2  # ADAM rate of theta(0), in units of `first_sizes`
     log_rate_rate: float = 1e-2  # ADAM rate of log lambda(0) and of the output bias
     optimizer_rate: float = 4e-3  # ADAM rate of omega
-    backbone_rate: float = 3e-4  # ADAM rate of the backbone
     keep_start: bool = False  # the second stage trains the update rule alone: theta(0), lambda(0) stay
     clip_norm: float = 1.0  # largest norm of one clip's gradient, of each kind of parameters
+    output_bias: float = -10.0  # where the optimizer's output starts: sigmoid(-10) = 4.5e-5
     output_size: float = 0.3  # of the first weights of the optimizer's output, over their usual size
     # std of theta(0) at first, by group (biases start at 0), and the first rates, lambda(0) and what
     # the optimizer starts from: just below what the loss's curvature allows, 10^2 apart

@@ -1,4 +1,4 @@
-"""The loop of Algorithm 1, in three stages: the backbone adapts, theta(0) and lambda(0), the updates.
+"""The loop of Algorithm 1, in two stages: theta(0) and lambda(0), then the updates too.
 
 Each outer step draws its clips from the seed and its own number, so that a run which was stopped at
 any moment, or is spread over several processes, does what an undisturbed one does.
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.model import canonical_shape
 from roam_tracker.core.optimizers import OptimizerState
+from roam_tracker.core.theta import canonical_shape
 from roam_tracker.training.checkpoint import History, Progress, load_checkpoint, restore, save_checkpoint
 from roam_tracker.training.clips import Clip
 from roam_tracker.training.config import TrainingConfig
@@ -55,7 +55,7 @@ class Run:
 class Stage:
     """One part of the training."""
 
-    name: str  # backbone, start, update
+    name: str  # start, update
     iterations: int
     steps: int  # recurrent steps an update; 0: theta(1) is measured on all future frames
     validate: Callable[[Parameters, int], float] | None = None  # the parameters' score after that many steps
@@ -200,7 +200,7 @@ def choose_futures(hidden: NDArray[np.floating], rng: np.random.Generator) -> li
 
 
 def spreads(name: str, rates: Tensor, groups: Tensor) -> dict[str, float]:
-    """Median of the rates of each group of the response branch, and their 90th over their 10th percentile."""
+    """Median of the rates of each group, and their 90th over their 10th percentile."""
     told: dict[str, float] = {}
     for number, group in enumerate(GROUPS):
         low, middle, high = np.quantile(rates.detach()[groups == number].cpu().numpy(), (0.1, 0.5, 0.9))

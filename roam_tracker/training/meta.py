@@ -5,17 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, locate, memory, response, search
+from roam_tracker.core import locate, response, search
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.model import start_parameters
-from roam_tracker.core.optimizers import OptimizerState, make_optimizer
-from roam_tracker.core.theta import ThetaShape
+from roam_tracker.core.engine import Engine
+from roam_tracker.core.fast.engine import Fast
+from roam_tracker.core.optimizers import OptimizerState
+from roam_tracker.core.theta import start_parameters
+from roam_tracker.core.update import Learner, Lesson, is_kept, lessons
 from roam_tracker.training.clips import Clip
 
-Features = Tensor | fourier.Spectra
-Batch = tuple[  # features, labels, loss, targets of the boxes, shares of the samples
-    Features, Tensor, str, response.BoxTargets | None, Tensor | None
-]
 _FARTHEST = 2.0  # target sides that a tracker's own label may be off
 
 
@@ -28,16 +26,17 @@ def meta_losses(
     steps: int,
     own_labels: bool = False,
     observe: Callable[[OptimizerState], None] | None = None,
+    engine: Engine | None = None,
 ) -> Tensor:
     """L(1) .. L(T) of eq. (7) for one clip, one theta of its own.
 
     futures:    delta of each of the T meta losses, in [0, tau)
-    steps:      recurrent steps per update; those on the first frame are the preset's
+    steps:      recurrent steps per update
     own_labels: update samples are labelled where the responses to them peak, and kept or not, as in
                 tracking; otherwise they have the clip's noisy true labels. No gradient goes that way
     observe:    called with the optimizer's state after each recurrent step
-    returns:    (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights, and
-                in the clip's features where they have a graph
+    engine:     how it is computed; None: the fast one
+    returns:    (T,), differentiable in `theta0`, `lambda0`, `update_rates` and the optimizer's weights
 
     The guard of the preset is at work as in tracking, its factor a constant: without it some clips
     diverge, and what they would teach is lost.
@@ -46,41 +45,31 @@ def meta_losses(
     gradient g and the inputs I are constants, theta and the hidden states carry the graph on.
     """
     tau, model, start = config.update.every_frames, config.model, clip.first
+    engine = engine or Fast()
+    learner = Learner(config, engine, engine.make_optimizer(config.optimizer), weights)
     features, map_size = clip.features.to(clip.centres_cells.dtype), clip.features.shape[-1]
     if model.window:
-        features = features * search.hann_window(map_size, map_size).to(features.device)
-    width, height = clip.anchors_cells[0].tolist()
+        features = features * search.hann_window(map_size, map_size, features.device)
+    width, height = clip.sizes_cells[0].tolist()  # the first view shows the target as it is
     begin = start_parameters(config, weights, (width, height), map_size)
     shape = begin.shape
-    seen: Features = features
-    if fourier.suits(shape) and not features.requires_grad:
-        seen = fourier.transform(features, shape)  # once for all that looks at them
+    seen = engine.transform(features, shape)  # once for all that looks at them
 
-    def batch(
+    def lesson(
         samples: list[int], centres: Tensor, sizes: Tensor, shares: Sequence[float] | None = None
-    ) -> Batch:
+    ) -> Lesson:
         labels = response.gaussian_labels(centres[samples], sizes[samples], map_size, model.label_alpha)
-        boxes = None
-        if model.box_branch:
-            boxes = response.box_targets(
-                centres[samples], sizes[samples], clip.anchors_cells[samples], map_size, model.box_positives
-            )
         counts = None if shares is None else torch.tensor(shares, device=features.device)
-        return chosen_of(seen, samples), labels, model.loss, boxes, counts
+        return Lesson(seen[samples], labels, counts)
 
-    first_batch = batch(list(range(start)), clip.centres_cells, clip.sizes_cells)
-    theta = begin.theta
-    for _ in range(config.update.first_steps):
-        first_loss = response.update_loss(theta, shape, *first_batch)
-        (gradient,) = torch.autograd.grad(first_loss, theta, create_graph=True)
-        moved = theta - begin.rates * gradient
-        guarded = config.update.first_steps > 1  # a single step is as long as lambda(0) says
-        share = guarded_share(config, shape, theta, moved, first_loss, first_batch) if guarded else 1.0
-        theta = theta + share * (moved - theta) if guarded else moved
-    optimizer = make_optimizer(config.optimizer)
-    state = optimizer.init(begin.rates, shape.groups(theta.device), begin.constant)
+    first_loss = learner.loss(
+        begin.theta, shape, lesson([*range(start)], clip.centres_cells, clip.sizes_cells)
+    )
+    (gradient,) = torch.autograd.grad(first_loss, begin.theta, create_graph=True)
+    theta = begin.theta - begin.rates * gradient  # as long as lambda(0) says: no guard
+    state = learner.optimizer.init(begin.rates, shape.groups(theta.device), begin.constant)
     with torch.no_grad():
-        first_peak = float(response.respond(theta, shape, chosen_of(seen, [0])).amax())
+        first_peak = float(engine.respond(theta, shape, seen[[0]]).amax())
     labels = _OwnLabels(config, clip, first_peak)
     firsts = list(range(start)) if config.update.first_share > 0 else []
     kept: list[int] = []  # frames that are remembered, 1 the first after the start
@@ -88,32 +77,22 @@ def meta_losses(
     for block, future in enumerate(futures):
         frames = tau * block  # tracked so far
         if block > 0:
-            if config.optimizer.reset:
-                state = optimizer.forget(state)
-            latest = range(frames - tau + 1, frames + 1)
+            latest = list(range(frames - tau + 1, frames + 1))
             if own_labels:
-                maps = response.respond(
-                    theta.detach(), shape, chosen_of(seen, [start + f - 1 for f in latest])
-                )
-                sure = labels.found(latest, maps)
-            else:
-                sure = list(latest)
-            kept = [*kept, *(f for f in sure if memory.is_kept(config.update, f))]
+                maps = engine.respond(theta.detach(), shape, seen[[start + f - 1 for f in latest]])
+                latest = labels.found(latest, maps)
+            kept = [*kept, *(f for f in latest if is_kept(config.update, f))]
             kept = kept[-config.update.memory_frames :]
-            for index in range(steps if kept else 0):  # the same samples as in tracking.update
-                those = [kept[k] for k in memory.seen_in_step(config.update, len(kept), index, steps)]
-                counts = memory.shares(config.update, len(firsts), [frames - f for f in those], frames)
-                chosen = firsts + [start + f - 1 for f in those]
-                samples = batch(chosen, labels.centres, clip.noisy_sizes_cells, counts)
-                value, gradient = response.loss_and_gradient(theta, shape, *samples)
-                moved, after = optimizer.step(weights, state, theta, gradient, value)
-                share = guarded_share(config, shape, theta.detach(), moved.detach(), value, samples)
-                if share > 0:
-                    theta, state = theta + share * (moved - theta), after
+            for places, counts in lessons(config.update, len(firsts), kept, frames, steps if kept else 0):
+                chosen = firsts + [start + kept[k] - 1 for k in places]
+                samples = lesson(chosen, labels.centres, clip.noisy_sizes_cells, counts)
+                moved, after, _ = learner.step(theta, shape, state, samples)
+                if moved is not None:
+                    theta, state = moved, after
                 if observe is not None:
                     observe(state)
-        test = batch([start + frames + future], clip.centres_cells, clip.sizes_cells)
-        losses.append(response.update_loss(theta, shape, *test))
+        test = lesson([start + frames + future], clip.centres_cells, clip.sizes_cells)
+        losses.append(learner.loss(theta, shape, test))
     return torch.stack(losses)
 
 
@@ -128,7 +107,6 @@ class _OwnLabels:
     def found(self, frames: Sequence[int], maps: Tensor) -> list[int]:
         """Label the frames by their response maps (n, M, M); those that tracking would keep."""
         clip, update = self.clip, self.config.update
-        cells = torch.arange(maps.shape[-1], device=maps.device)
         sure = []
         for frame, values in zip(frames, maps, strict=True):
             number = clip.first + frame - 1
@@ -136,8 +114,7 @@ class _OwnLabels:
             # the tracker looks around its last place, which is off as the last label was
             x, y = (truth + self.off * size).tolist()
             std = self.config.box.motion_sigma * float(size.prod().sqrt())
-            motion = [torch.exp(-0.5 * ((cells - middle) / std) ** 2) for middle in (y, x)]
-            at = int((values * motion[0][:, None] * motion[1][None, :]).argmax())
+            at = int((values * locate.motion_map((x, y), std, values)).argmax())
             row, column = divmod(at, maps.shape[-1])
             place = truth.new_tensor([float(column), float(row)])
             self.centres[number] = place
@@ -147,23 +124,3 @@ class _OwnLabels:
             if clear and float(values.amax()) >= update.miss_ratio * self.first_peak:
                 sure.append(frame)
         return sure
-
-
-def chosen_of(features: Features, samples: list[int]) -> Features:
-    """Some of the features or spectra."""
-    return fourier.chosen(features, samples) if isinstance(features, fourier.Spectra) else features[samples]
-
-
-def guarded_share(
-    config: TrackerConfig, shape: ThetaShape, theta: Tensor, moved: Tensor, loss: Tensor, batch: Batch
-) -> float:
-    """The share of the step from theta to `moved` that the guard lets pass, 0 for none (see tracking.py)."""
-    share, halvings = 1.0, config.update.guard_halvings
-    if halvings == 0:
-        return share
-    with torch.no_grad():
-        for _ in range(halvings + 1):
-            if response.update_loss(theta + share * (moved - theta), shape, *batch) <= loss:
-                return share
-            share *= config.update.guard_factor
-    return 0.0

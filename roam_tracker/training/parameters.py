@@ -7,9 +7,8 @@ from torch import Tensor
 
 from roam_tracker.core import backbone
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.model import canonical_shape
 from roam_tracker.core.optimizers import make_optimizer
-from roam_tracker.core.theta import ThetaShape
+from roam_tracker.core.theta import ThetaShape, canonical_shape
 from roam_tracker.errors import WeightsError
 from roam_tracker.training.config import TrainingConfig
 
@@ -25,20 +24,21 @@ def new_parameters(config: TrackerConfig, training: TrainingConfig, generator: t
     """
     shape = canonical_shape(config)
     unit = torch.zeros(shape.count)
-    for reduction, _, filters, _ in shape.branches(unit):  # views
-        reduction.normal_(generator=generator)
-        filters.normal_(generator=generator)
+    reduction, _, filters, _ = shape.split(unit)  # views
+    reduction.normal_(generator=generator)
+    filters.normal_(generator=generator)
     first_rates = _by_group(_rates(config, training), shape)
     parameters = {
         "unit_theta0": unit,
         "log_lambda0": torch.log(first_rates),
-        **make_optimizer(config.optimizer).new_weights(generator, len(shape.group_sizes)),
+        **make_optimizer(config.optimizer).new_weights(generator),
     }
     if config.optimizer.kind == "constant":
         parameters["log_update_rates"] = torch.log(first_rates)
-    if config.optimizer.group_bias and "output.bias" in parameters:
-        groups = torch.tensor(_rates(config, training)).repeat(2 if shape.box else 1)
-        parameters["output.bias"] = torch.logit(groups)
+    if "output.bias" in parameters:
+        alike = torch.tensor([training.output_bias])
+        by_group = torch.logit(torch.tensor(_rates(config, training)))
+        parameters["output.bias"] = by_group if config.optimizer.group_bias else alike
     if "output.weight" in parameters:
         parameters["output.weight"] *= training.output_size
     return {name: value.requires_grad_() for name, value in parameters.items()}
@@ -80,16 +80,11 @@ def model_weights(
 
 
 def outer_optimizer(parameters: Parameters, training: TrainingConfig) -> torch.optim.Adam:
-    """ADAM with a rate for each kind: theta(0), logarithms of rates, omega, and a backbone that adapts.
+    """ADAM with a rate for each kind: theta(0), logarithms of rates, and omega.
 
     The groups are in the order of `names_by_kind`; a kind without parameters has none.
     """
-    rates = (
-        training.start_rate,
-        training.log_rate_rate,
-        training.optimizer_rate,
-        training.backbone_rate,
-    )
+    rates = training.start_rate, training.log_rate_rate, training.optimizer_rate
     groups = [
         {"params": [parameters[name] for name in names], "lr": rate, "full_rate": rate}
         for names, rate in zip(names_by_kind(parameters), rates, strict=True)
@@ -98,16 +93,12 @@ def outer_optimizer(parameters: Parameters, training: TrainingConfig) -> torch.o
     return torch.optim.Adam(groups)
 
 
-def names_by_kind(parameters: Parameters) -> tuple[list[str], list[str], list[str], list[str]]:
-    """The names of theta(0), of logarithms of rates, of omega, and of a backbone's tensors."""
+def names_by_kind(parameters: Parameters) -> tuple[list[str], list[str], list[str]]:
+    """The names of theta(0), of logarithms of rates, and of omega."""
     start = ["unit_theta0"]
     rates = [name for name in parameters if name in RATES]
-    trunk = [name for name in parameters if name.startswith(TRUNK)]
-    omega = [name for name in parameters if name not in (*start, *rates, *trunk)]
-    return start, rates, omega, trunk
-
-
-TRUNK = "backbone."  # before the name of a backbone's tensor among the parameters
+    omega = [name for name in parameters if name not in (*start, *rates)]
+    return start, rates, omega
 
 
 def set_rates(adam: torch.optim.Adam, progress: float) -> None:
@@ -142,5 +133,5 @@ def _feature_scale(config: TrackerConfig) -> float:
 
 
 def _by_group(values: tuple[float, ...], shape: ThetaShape) -> Tensor:
-    """(count,) the value of each coordinate's group; the box branch has the response branch's."""
-    return torch.tensor(values)[shape.groups() % 4]
+    """(count,) the value of each coordinate's group."""
+    return torch.tensor(values)[shape.groups()]

@@ -1,4 +1,4 @@
-"""From videos to a weights file: the three stages, each kept on disk so that a run can be resumed.
+"""From videos to a weights file: the two stages, each kept on disk so that a run can be resumed.
 
 Beside `NAME.safetensors`, the result, lie
 
@@ -31,12 +31,11 @@ from roam_tracker.files import write_atomic
 from roam_tracker.provenance import versions
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.training.checkpoint import History
-from roam_tracker.training.clips import Clip, draw_clip, draw_patches, features_of
+from roam_tracker.training.clips import Clip, draw_clip
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.distributed import World
-from roam_tracker.training.loop import Run, Stage, choose_futures, run_stage
+from roam_tracker.training.loop import Run, Stage, run_stage
 from roam_tracker.training.parameters import (
-    TRUNK,
     Parameters,
     model_weights,
     new_parameters,
@@ -44,7 +43,7 @@ from roam_tracker.training.parameters import (
     with_start,
 )
 from roam_tracker.training.sources import ClipSource
-from roam_tracker.training.store import ClipStore, first_readable
+from roam_tracker.training.store import ClipStore
 from roam_tracker.training.validation import mean_overlaps
 from roam_tracker.training.videos import Video
 from roam_tracker.training.whitening import with_whitening
@@ -61,7 +60,7 @@ class Job:
     trunk: dict[str, Tensor]  # the backbone's tensors
     out: Path  # the weights file, *.safetensors
     held: tuple[Video, ...] = ()  # tracked for validation, never trained on
-    start: dict[str, Tensor] | None = None  # theta0 and lambda0 of another run; the first stages are left out
+    start: dict[str, Tensor] | None = None  # theta0 and lambda0 of another run; the first stage is left out
     cache: Path | None = None  # folder of clips; None: a temporary one
     workers: int = 1  # processes that draw clips
     log: Callable[[str], None] = lambda line: None
@@ -83,8 +82,6 @@ def train(job: Job) -> dict[str, float]:
     history: History = []
     if job.start is not None:
         parameters = with_start(parameters, job.config, training, job.start)
-    else:
-        trunk, parameters, history = _adapt_backbone(job, trunk, parameters, history)
     parameters = {name: value.detach().to(job.device).requires_grad_() for name, value in parameters.items()}
     with tempfile.TemporaryDirectory() as temporary:
         store = _clips(job, trunk, job.cache or Path(job.world.agreed(temporary)))
@@ -147,45 +144,6 @@ def _of_backbone(job: Job) -> dict[str, Tensor]:
     return {name: job.trunk[name] for name in names if name in job.trunk}
 
 
-def _adapt_backbone(
-    job: Job, trunk: dict[str, Tensor], parameters: Parameters, history: History
-) -> tuple[dict[str, Tensor], Parameters, History]:
-    """The backbone's tensors after they learned with theta(0) and lambda(0), on clips drawn afresh."""
-    training = job.training
-    if training.backbone_iterations == 0:
-        return trunk, parameters, history
-    learning = {TRUNK + name: value.clone().requires_grad_() for name, value in trunk.items()}
-    together = parameters | learning
-    tensors = {name: together[TRUNK + name] for name in trunk}
-    tau = job.config.update.every_frames
-    length = 1 + training.updates * tau
-    # of each block only the future frame is needed, so a clip is its first frame and those
-    update = dataclasses.replace(job.config.update, every_frames=1)
-    config = dataclasses.replace(job.config, update=update)
-
-    def draw(rng: np.random.Generator) -> Clip:
-        footage = job.source.draw(rng, length, training)
-        futures = choose_futures(footage.hidden[1:].reshape(training.updates, tau), rng)
-        chosen = [0, *(1 + tau * block + future for block, future in enumerate(futures))]
-        patches, clip = draw_patches(footage, chosen, rng, job.config, training)
-        return dataclasses.replace(clip, features=features_of(patches, job.config, training, tensors))
-
-    stage = Stage("backbone", training.backbone_iterations, 0)
-    skip = _skip(job)
-    history = run_stage(
-        stage,
-        config,
-        training,
-        together,
-        10**9,
-        lambda number, rng: first_readable(lambda attempt: draw(rng), skip),
-        _of(job, stage),
-        history,
-    )
-    adapted = {name: value.detach().half().float() for name, value in tensors.items()}
-    return adapted, {name: together[name] for name in parameters}, history
-
-
 def _run(
     job: Job,
     stage: Stage,
@@ -217,7 +175,6 @@ def _clips(job: Job, trunk: dict[str, Tensor], folder: Path) -> ClipStore:
         "backbone": _digest(trunk),
         "search": dataclasses.asdict(job.config.search),
         "first": [str(view) for view in views(job.config.update)],
-        "box_branch": job.config.model.box_branch,
         "tau": job.config.update.every_frames,
         "drawing": training.drawing(),
     }
@@ -271,7 +228,7 @@ def _write(
     """A weights file: the backbone in half precision where it ships with them, and what is learned."""
     if job.world.rank > 0:
         return
-    published = backbone.backbone_spec(job.config.model.backbone).file is not None
+    published = backbone.backbone_spec(job.config.model.backbone).apart
     tensors = {} if published else {name: value.half() for name, value in trunk.items()}
     tensors |= {name: value.detach() for name, value in learned.items()}
     metadata = _about(job) | {"versions": json.dumps(versions())} | about

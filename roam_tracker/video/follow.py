@@ -15,7 +15,6 @@ import torch
 
 from roam_tracker.core import response
 from roam_tracker.core.geometry import Boxes
-from roam_tracker.core.locate import search_region
 from roam_tracker.errors import BoxError, ConfigError, RunError
 from roam_tracker.files import check_place, write_atomic
 from roam_tracker.images import Rgb
@@ -183,11 +182,11 @@ def response_view(tracker: RoamTracker, image: Rgb) -> ResponseView | None:
     state, model = tracker.state, tracker.model
     if state is None:
         return None
-    frame, region = torch.from_numpy(image).to(tracker.device), search_region(model, state)
+    frame, region = torch.from_numpy(image).to(tracker.device), model.region_side(state.size_px)
     features = model.features(frame, state.centre_px, [region])
     values = response.respond(state.theta, state.shape, features)[0].cpu().numpy()
     cell = model.spec.stride / model.patch_px  # of the region
-    w, h = (side * cell * model.map_size for side in region)
+    w = h = region * cell * model.map_size
     x, y = state.centre_px
     return ResponseView(values, (x - w / 2, y - h / 2, w, h))
 

@@ -26,7 +26,7 @@ def weights_for(config: TrackerConfig) -> dict[str, Tensor]:
     Raises WeightsError when a file is absent or damaged; see `load_weights` and `load_backbone`.
     """
     weights = load_weights(config.weights)
-    published = backbone_spec(config.model.backbone).file is not None
+    published = backbone_spec(config.model.backbone).apart
     return load_backbone(config.model.backbone) | weights if published else weights
 
 

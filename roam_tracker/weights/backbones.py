@@ -12,6 +12,7 @@ import importlib
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,11 +20,39 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from roam_tracker.core.backbone import BACKBONES, PublishedFile, backbone_spec
+from roam_tracker.core.backbone import backbone_spec
 from roam_tracker.errors import ConfigError, RunError, WeightsError
 from roam_tracker.weights.download import download, show
 
 VARIABLE = "ROAM_BACKBONE"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """Where weights are published, and the file's SHA-256 in hex: whole, or its published beginning."""
+
+    url: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, the last part of the URL."""
+        return self.url.rpartition("/")[2]
+
+
+_OXFORD = PublishedFile(
+    "https://download.pytorch.org/models/vgg16_features-amdegroot-88682ab5.pth", "88682ab5"
+)
+_TORCHVISION = PublishedFile(
+    "https://download.pytorch.org/models/vgg16-397923af.pth",
+    "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+)
+FILES = {  # backbones whose tensors lie in a file of their own
+    "vgg16": _OXFORD,
+    "vgg16-conv4_3": _OXFORD,
+    "vgg16-torchvision": _TORCHVISION,
+    "vgg16-torchvision-conv4_3": _TORCHVISION,
+}
 
 _PARTS = ("weight", "bias")
 _WIDTHS = {"1": 64, "2": 128, "3": 256, "4": 512, "5": 512}  # channels of convB_*
@@ -146,14 +175,12 @@ def cache_folder() -> Path:
 
 
 def _published(name: str) -> PublishedFile:
-    file = backbone_spec(name).file
-    if file is None:
-        known = ", ".join(other for other, spec in BACKBONES.items() if spec.file)
+    if not backbone_spec(name).apart:
         raise ConfigError(
             f"Backbone {name!r} has no file of its own, it comes with the tracker's weights. "
-            f"Those with a file: {known}."
+            f"Those with a file: {', '.join(FILES)}."
         )
-    return file
+    return FILES[name]
 
 
 def _sha256(file: Path) -> str:

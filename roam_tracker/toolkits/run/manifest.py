@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from roam_tracker.core.config import TrackerConfig, load_preset
+from roam_tracker.core.config import RETIRED, TrackerConfig, load_preset
 from roam_tracker.errors import ResultError
 from roam_tracker.files import write_atomic
 from roam_tracker.provenance import command, decoder, versions
@@ -170,7 +170,7 @@ def _identity(tracker: str) -> dict[str, Any]:
 
     config = load_preset(preset)
     backbone = config.model.backbone
-    file = find_backbone(backbone) if backbone_spec(backbone).file is not None else None
+    file = find_backbone(backbone) if backbone_spec(backbone).apart else None
     return {
         "tracker": label(tracker),
         "preset": preset,
@@ -205,7 +205,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first thing that differs, in words; "" if nothing does.
 
-    A setting that the manifest does not know had, when it was written, the effect of its default.
+    A setting that the manifest does not know had, when it was written, the effect of its default; one that
+    has been retired since must have had it.
     """
     defaults = _flat(asdict(TrackerConfig()))
     for key in ("tracker", "preset"):
@@ -216,6 +217,9 @@ def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         old = before.get(key, defaults[key])
         if json.dumps(value) != json.dumps(old) and key != "weights":  # weights are compared by content
             return f"{key} was {json.dumps(old)}, it is {json.dumps(value)} now"
+    for key, default in RETIRED.items():
+        if json.dumps(before.get(key, default)) != json.dumps(default):
+            return f"{key} was {json.dumps(before[key])}, a setting that has been retired"
     for part in ("weights", "backbone"):
         old, new = found.get(part) or {}, now[part] or {}
         if old.get("sha256") != new.get("sha256"):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from roam_tracker.core.batch import Batch, refusal
+from roam_tracker.core.fast.many import Batch, refusal
 from roam_tracker.errors import RoamError, RunError
 from roam_tracker.images import Levels
 from roam_tracker.toolkits.got10k.tracker import first_levels, read_image

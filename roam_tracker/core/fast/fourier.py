@@ -3,7 +3,8 @@
 Reduction and response filter, with no activation between, are one filter of K channels, and the
 reduction's bias one more channel seen by a map of ones. Features are transformed once (`transform`)
 and serve every response and update that looks at them; a filter is transformed when theta changes
-(`prepare`). `response.py` has the same functions without any of it.
+(`prepare`). For models with many features, for which that does not pay, the second convolution alone goes
+through the Fourier domain.
 """
 
 import math
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from roam_tracker.core import response
 from roam_tracker.core.theta import ThetaShape
 
 Period = tuple[int, int]
@@ -27,6 +29,10 @@ class Spectra:
     side: int  # M
     period: Period  # P and the width of which Q is the half
 
+    def __getitem__(self, chosen: slice | list[int]) -> "Spectra":
+        """Those of some of the n maps."""
+        return replace(self, values=self.values[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -38,8 +44,8 @@ class Prepared:
 
 
 def suits(shape: ThetaShape) -> bool:
-    """Whether such a model gains: not with a box branch, filters resized in use, or many features."""
-    return not shape.box and shape.applied is None and shape.channels <= 2 * shape.reduced
+    """Whether such a model gains: not with many features."""
+    return shape.channels <= 2 * shape.reduced
 
 
 def transform(features: Tensor, shape: ThetaShape) -> Spectra:
@@ -49,19 +55,9 @@ def transform(features: Tensor, shape: ThetaShape) -> Spectra:
     return Spectra(torch.fft.rfft2(maps, s=period), features.shape[-1], period)
 
 
-def stack(spectra: Sequence[Spectra]) -> Spectra:
+def join(spectra: Sequence[Spectra]) -> Spectra:
     """Several of one side and period as one."""
     return replace(spectra[0], values=torch.cat([each.values for each in spectra]))
-
-
-def unstack(spectra: Spectra) -> list[Spectra]:
-    """Those of each map by itself."""
-    return [replace(spectra, values=values[None]) for values in spectra.values]
-
-
-def chosen(spectra: Spectra, numbers: Sequence[int]) -> Spectra:
-    """Those of some of the maps."""
-    return replace(spectra, values=spectra.values[list(numbers)])
 
 
 def prepare(theta: Tensor, shape: ThetaShape, side: int) -> Prepared:
@@ -73,9 +69,35 @@ def prepare(theta: Tensor, shape: ThetaShape, side: int) -> Prepared:
 
 
 def respond(prepared: Prepared, spectra: Spectra) -> Tensor:
-    """`response.respond` (..., n, M, M)."""
+    """The same result as `response.respond`, (..., n, M, M)."""
     products = (spectra.values * prepared.values[..., None, :, :, :]).sum(-3)
     return _inverse(products, spectra, prepared.size) + prepared.bias[..., None, None]
+
+
+def loss_and_gradient(
+    theta: Tensor,
+    shape: ThetaShape,
+    spectra: Spectra,
+    labels: Tensor,
+    reduction: str,
+    shares: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The same result as `response.loss_and_gradient`, by the derivative written out."""
+    with torch.no_grad():
+        responses = respond(prepare(theta, shape, spectra.side), spectra)
+        loss = response.update_loss(responses, labels, reduction, shares)
+        falls = slopes(responses, labels, reduction)
+        falls = falls / len(responses) if shares is None else falls * shares[:, None, None]
+        return loss, gradient(theta, shape, spectra, falls)
+
+
+def slopes(responses: Tensor, labels: Tensor, reduction: str) -> Tensor:
+    """The derivative (n, M, M) of each of `response.sample_losses` in its response."""
+    weighted = labels.exp() * (2 * (responses - labels))
+    if reduction == "masked":
+        off = ((responses - labels) ** 2 >= 0.01).to(weighted.dtype)
+        return weighted * off / (off.sum((1, 2), keepdim=True) + 1)
+    return weighted / (labels**2).sum((1, 2), keepdim=True)
 
 
 def gradient(theta: Tensor, shape: ThetaShape, spectra: Spectra, slopes: Tensor) -> Tensor:
@@ -96,7 +118,9 @@ def gradient(theta: Tensor, shape: ThetaShape, spectra: Spectra, slopes: Tensor)
 
 
 def correlate(maps: Tensor, filters: Tensor) -> Tensor:
-    """The second layer's convolution, `correlate_directly` through the Fourier domain.
+    """The same result as the second `conv2d` of `response.respond`, through the Fourier domain.
+
+    maps: (n, C, M, M); filters: (1, C, h, w), h and w odd, at most M + 1; returns (n, M, M)
 
     Filters are as large as the target, up to the whole map: direct convolutions and above all their
     gradients cost 5 to 50 times as much on a CPU.
@@ -104,23 +128,13 @@ def correlate(maps: Tensor, filters: Tensor) -> Tensor:
     period = _period(maps.shape[-1], filters.shape[-2:])
     spectra = Spectra(torch.fft.rfft2(maps, s=period), maps.shape[-1], period)
     products = spectra.values[:, None] * torch.fft.rfft2(filters, s=spectra.period).conj()
-    return _inverse(products.sum(2), spectra, (filters.shape[-2], filters.shape[-1]))
-
-
-def correlate_directly(maps: Tensor, filters: Tensor) -> Tensor:
-    """What `correlate` computes, as one convolution with zero padding.
-
-    maps: (n, C, M, M); filters: (O, C, h, w), h and w odd, at most M + 1; returns (n, O, M, M)
-    """
-    return F.conv2d(maps, filters, padding=(filters.shape[-2] // 2, filters.shape[-1] // 2))
+    return _inverse(products.sum(2), spectra, (filters.shape[-2], filters.shape[-1]))[:, 0]
 
 
 def _inverse(products: Tensor, spectra: Spectra, size: tuple[int, int]) -> Tensor:
     """Responses (..., M, M) from their spectra (..., P, Q)."""
-    response: Tensor = torch.fft.irfft2(products, s=spectra.period).roll(
-        (size[0] // 2, size[1] // 2), (-2, -1)
-    )
-    return response[..., : spectra.side, : spectra.side]
+    maps: Tensor = torch.fft.irfft2(products, s=spectra.period).roll((size[0] // 2, size[1] // 2), (-2, -1))
+    return maps[..., : spectra.side, : spectra.side]
 
 
 def _period(side: int, size: Sequence[int]) -> Period:

@@ -1,9 +1,9 @@
-"""Many targets at once, each with its own theta: `tracking.step` with the state of B targets in tensors.
+"""Many targets at once, each with its own theta: the same boxes as `tracking.step`.
 
 All that changes from frame to frame stays on the device, and decisions are made there by masks, so that a
 frame costs one upload, two fixed sequences of kernels (`_locate`, and every tau frames `_update`) and one
 copy of the boxes back. On CUDA both sequences are graphs. With B = 1 this is also how a single target is
-followed there. `tracking.py` is the reference; tests hold the two together.
+followed there.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, response, scale, search, tracking
+from roam_tracker.core import locate, response, tracking
 from roam_tracker.core.config import TrackerConfig
-from roam_tracker.core.fourier import Prepared, Spectra
-from roam_tracker.core.graphs import numbers
-from roam_tracker.core.model import Model
+from roam_tracker.core.fast import crop, fourier
+from roam_tracker.core.fast.engine import Fast
+from roam_tracker.core.fast.fourier import Prepared, Spectra
+from roam_tracker.core.fast.graphs import numbers
+from roam_tracker.core.fast.slots import Slots
 from roam_tracker.core.optimizers import OptimizerState
-from roam_tracker.core.slots import Slots
 from roam_tracker.core.state import Box, State
+from roam_tracker.core.tracking import Model
 from roam_tracker.errors import ConfigError
 
 
 def refusal(config: TrackerConfig) -> str | None:
-    """The setting for which targets of a preset are followed one by one only; None: there is none."""
-    reasons = {
-        "oracle": config.oracle,
-        "model.box_branch": config.model.box_branch,
-        "model.resize": config.model.resize != "start",
-        "box.pyramid": config.box.pyramid != "after",
-        "box.stretch": config.box.stretch != 1,
-        "box.fit_weight": config.box.fit_weight > 0,
-        "box.reliable_ratio": config.box.reliable_ratio > 0,
-        "optimizer.normalise_inputs": config.optimizer.normalise_inputs,
-    }
-    return next((name for name, holds in reasons.items() if holds), None)
+    """The setting of a preset that batching does not support, or None."""
+    return "oracle" if config.oracle else None
 
 
 class Batch:
@@ -113,20 +105,15 @@ class Batch:
         peak = _peaks(masked, config.box.subcell)
         found = centre + (peak - (model.map_size - 1) / 2) * (side / px)[:, None]
 
-        grown, blend = size, config.box.filter_share
-        if blend < 1:
-            steps = numbers([1.0, *sorted(scale for scale in config.box.scales if scale != 1)], side)
-            share = model.pyramid_px / model.patch_px
-            crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
-            peaks = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3))
-            if config.box.estimate == "best":
-                growth = 1 + config.box.size_weight * (steps[peaks.argmax(1)] - 1)
-            else:
-                growth = torch.exp(config.box.size_weight * _vertices(peaks) * steps[2].log())
-            grown = size * growth[:, None]
-        if blend > 0:
-            answer = scale.best_factor(self._scale(), self._columns(found, size), config.box)
-            grown = grown ** (1 - blend) * (size * answer[:, None]) ** blend
+        steps = numbers(locate.pyramid_scales(config.box), side)
+        share = model.pyramid_px / model.patch_px
+        crops = self._features(found, share * side[:, None] * steps, model.pyramid_px)
+        peaks = self._respond(t["theta"], self._seen(crops), "pyramid").amax((2, 3))
+        if config.box.estimate == "best":
+            growth = 1 + config.box.size_weight * (steps[peaks.argmax(1)] - 1)
+        else:
+            growth = torch.exp(config.box.size_weight * _vertices(peaks) * steps[2].log())
+        grown = size * growth[:, None]
 
         limits = t["extents"].to(size.dtype)  # width, height of the frames
         found = found.clamp_min(0).minimum(limits)
@@ -144,11 +131,6 @@ class Batch:
         t["sample_sizes"][slots, place] = (grown * to_cells).float()
         t["sample_frames"][slots, place] = t["tracked"]
         t["kept"] += keep
-        if blend > 0:
-            known, trusted = self._scale(), score >= config.box.filter_reliable * t["first_peak"]
-            after = scale.learn(known, self._columns(found, grown), config.box)
-            t["scale_top"].copy_(torch.where(trusted[:, None, None], after.top, known.top))
-            t["scale_energy"].copy_(torch.where(trusted[:, None], after.energy, known.energy))
         t["seen"].copy_(torch.cat([found - grown / 2, grown, score[:, None].to(size.dtype)], dim=1))
         t["centre"].copy_(found)
         t["size"].copy_(grown)
@@ -158,10 +140,6 @@ class Batch:
         t, config = self.slots.tensors, self.model.config.update
         length = t["kept"].clamp_max(config.memory_frames)
         turn = t["due"] & (length > 0)
-        if self.model.config.optimizer.reset:
-            for k in range(self.slots.layers):
-                t[f"hidden{k}"].mul_(~turn[:, None])
-                t[f"cell{k}"].mul_(~turn[:, None])
         newest = (length - config.samples).clamp_min(0)
         for index in range(config.steps):
             first = torch.round(newest * (index / (config.steps - 1))).long() if config.steps > 1 else newest
@@ -173,7 +151,7 @@ class Batch:
         self.slots.prepare()
 
     def _shares(self, ages: Tensor, valid: Tensor) -> Tensor:
-        """`memory.shares` of F first samples and n others (B, F + n), those that are not `valid` 0."""
+        """`update.shares` of F first samples and n others (B, F + n), those that are not `valid` 0."""
         t, config = self.slots.tensors, self.model.config.update
         fresh = torch.where(valid, (1 - config.decay) ** ages, 0.0)
         fresh = fresh / fresh.sum(1, keepdim=True).clamp_min(1e-12)
@@ -184,16 +162,6 @@ class Batch:
         if config.decay > 0:
             first = torch.maximum(first, (1 - config.decay) ** t["tracked"][:, None])
         return torch.cat([(first / firsts).expand(-1, firsts), (1 - first) * fresh], dim=1)
-
-    def _scale(self) -> scale.ScaleFilter:
-        return scale.ScaleFilter(self.slots.tensors["scale_top"], self.slots.tensors["scale_energy"])
-
-    def _columns(self, centres: Tensor, sizes: Tensor) -> Tensor:
-        """`scale.columns` (B, D, n) of targets with those centres and sizes (B, 2) in px."""
-        factors = numbers(scale.factors(self.model.config.box), sizes)
-        return scale.columns_of(
-            self._patches(centres, sizes[:, None] * factors[:, None], scale.PATCH, alike=True)
-        )
 
     def _learn(self, places: Tensor, shares: Tensor, turn: Tensor) -> None:
         """One guarded step of eq. (3) on first samples and those at `places` (B, n), weighted by `shares`."""
@@ -216,7 +184,7 @@ class Batch:
 
         maps = responses(theta)
         now = loss(maps)
-        falls = response.slopes(maps, labels, config.model.loss) * shares.flatten()[:, None, None]
+        falls = fourier.slopes(maps, labels, config.model.loss) * shares.flatten()[:, None, None]
         gradient = self._gradient(theta, seen, falls.unflatten(0, shares.shape)) * t["inside"]
         before = OptimizerState(
             t["rates"].flatten(),
@@ -225,7 +193,7 @@ class Batch:
             tuple(t[f"cell{k}"].flatten(1).t() for k in range(self.slots.layers)),
         )
         each = now[:, None].expand_as(theta).flatten()
-        flat, after = self.model.optimizer.step(
+        flat, after = self.model.learner.optimizer.step(
             self.model.weights, before, theta.flatten(), gradient.flatten(), each
         )
         moved = torch.where(t["inside"], flat.view_as(theta), 0.0)
@@ -250,34 +218,27 @@ class Batch:
 
     def _features(self, centres: Tensor, sides: Tensor, patch_px: int) -> Tensor:
         """(B, n, K, M, M) of square regions: centres (B, 2), sides (B, n), in px."""
-        patches = self._patches(centres, sides[:, :, None].expand(-1, -1, 2), patch_px)
+        patches = self._patches(centres, sides, patch_px)
         flat = patches.flatten(0, 1).to(memory_format=torch.channels_last)
-        features: Tensor = self.model.seen_in(flat).unflatten(0, sides.shape)
+        features: Tensor = self.model.features_of(flat).unflatten(0, sides.shape)
         return features
 
-    def _patches(self, centres: Tensor, sides: Tensor, size: int, *, alike: bool = False) -> Tensor:
-        """(B, n, 3, size, size) of regions: centres (B, 2), sides (B, n, 2), in px; see `search.crop`."""
+    def _patches(self, centres: Tensor, sides: Tensor, size: int) -> Tensor:
+        """(B, n, 3, size, size) of square regions: centres (B, 2), sides (B, n), in px; see `search.crop`."""
         spec = self.model.spec
         if self.slots.canvas:
             canvas, extents = self.slots.tensors["canvas"], self.slots.tensors["extents"]
-            return search.crop_by_products(canvas, extents, centres, sides, size, spec, alike=alike)
+            return crop.crop_by_products(canvas, extents, centres, sides, size, spec)
         empty = torch.zeros(1, 1, 3, dtype=torch.uint8)
         return torch.stack(
             [
-                search.crop(
-                    empty if frame is None else frame,
-                    centre.expand(len(side), 2),
-                    side,
-                    size,
-                    spec,
-                    alike=alike,
-                )
+                crop.crop(empty if frame is None else frame, centre.expand(len(side), 2), side, size, spec)
                 for frame, centre, side in zip(self.pixels, centres, sides.float(), strict=True)
             ]
         )
 
     def _seen(self, features: Tensor) -> Tensor | Spectra:
-        """`Model.transformed` of features (B, n, K, M, M)."""
+        """`Fast.transform` of features (B, n, K, M, M)."""
         if not fourier.suits(self.slots.shape):
             return features
         spectra = fourier.transform(features.flatten(0, 1), self.slots.shape)
@@ -286,7 +247,7 @@ class Batch:
     def _respond(self, theta: Tensor, seen: Tensor | Spectra, prepared: str | None = None) -> Tensor:
         """Responses (B, n, M, M) of theta (B, count), whose filters may lie `prepared` already."""
         if isinstance(seen, Tensor):
-            maps: Tensor = torch.func.vmap(lambda p, f: response.respond(p, self.slots.shape, f))(theta, seen)
+            maps: Tensor = torch.func.vmap(lambda p, f: Fast().respond(p, self.slots.shape, f))(theta, seen)
             return maps
         if prepared is not None:
             size = self.slots.shape.height, self.slots.shape.width
@@ -300,7 +261,7 @@ class Batch:
             return fourier.gradient(theta, shape, seen, slopes)
 
         def one(point: Tensor, features: Tensor, slopes: Tensor) -> Tensor:
-            pull = torch.func.vjp(lambda p: response.respond(p, shape, features), point)[1]
+            pull = torch.func.vjp(lambda p: Fast().respond(p, shape, features), point)[1]
             pulled: Tensor = pull(slopes)[0]
             return pulled
 
@@ -320,7 +281,7 @@ class Batch:
 
 
 def _vertices(peaks: Tensor) -> Tensor:
-    """`locate._vertex` (B,) of three scores (B, 3): of the believed size, a smaller and a larger one."""
+    """`locate.vertex` (B,) of three scores (B, 3): of the believed size, a smaller and a larger one."""
     top, before, after = peaks.double().unbind(1)
     curvature = before - 2 * top + after
     curved = curvature < 0

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from roam_tracker.core.config import TrackerConfig, load_preset, preset_names
+from roam_tracker.core.config import RETIRED, RETIRED_PRESETS, TrackerConfig, load_preset, preset_names
 from roam_tracker.errors import ConfigError
 
 
@@ -36,15 +38,13 @@ def test_an_unknown_preset_names_the_nearest_one():
         ("[update]\nsteps = 'two'", "steps must be of type int"),
         ("[update]\nsteps = true", "steps must be of type int"),
         ("[update]\nmiss_ratio = 2.0", "must be in"),
-        ("[update]\nfirst_scales = [0.8, 1.0]", "first_scales must begin with 1.0"),
+        ("[update]\nfirst_scales = [0.8, 1.0]", "first_scales must be positive numbers, 1.0 the first"),
         ("[model]\nfilter_height = 12", "must be odd"),
-        ("[model]\nloss = 'means'", "did you mean 'mean'"),
+        ("[model]\nloss = 'mask'", "did you mean 'masked'"),
+        ("[model]\nloss = 'mean'", "'mean' is unknown"),
         ("[box]\nscales = 1.0", "scales must be a list"),
-        ("[box]\npyramid = 'afterwards'", "did you mean 'after'"),
-        ("[box]\npyramid = 'joint'\nscales = [0.95, 1.05]", "must contain 1.0"),
         ("[box]\nestimate = 'parabola'\nscales = [0.9, 1.0, 1.3]", "must be 1/s, 1 and s"),
-        ("[box]\nstretch = 1.2", "above 1 with estimate = parabola"),
-        ("[box]\npyramid = 'later'", "is unknown"),
+        ("[box]\nestimate = 'later'", "is unknown"),
         ("update = 3", "must be a table"),
         ("[update", "not valid TOML"),
     ],
@@ -52,6 +52,20 @@ def test_an_unknown_preset_names_the_nearest_one():
 def test_a_wrong_setting_is_refused_by_name(tmp_path, text, told):
     with pytest.raises(ConfigError, match=told):
         load_preset(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("key", sorted(RETIRED))
+def test_a_retired_setting_is_named_with_the_cure(tmp_path, key):
+    section, name = key.split(".")
+    with pytest.raises(ConfigError, match=f"'{name}' is a setting of earlier versions .* remove it"):
+        load_preset(write(tmp_path, f"[{section}]\n{name} = {json.dumps(RETIRED[key])}"))
+
+
+@pytest.mark.parametrize("name", RETIRED_PRESETS)
+def test_a_retired_preset_is_answered_with_those_there_are(name):
+    assert name not in preset_names()
+    with pytest.raises(ConfigError, match=r"were removed; use one of default, "):
+        load_preset(name)
 
 
 def test_a_missing_preset_file_is_named(tmp_path):

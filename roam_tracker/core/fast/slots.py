@@ -1,4 +1,4 @@
-"""The state of B targets in tensors: what `batch.py` works on, and the way from and to a `State`."""
+"""The state of B targets in tensors: what `many.py` works on, and the way from and to a `State`."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -6,12 +6,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from roam_tracker.core import fourier, scale, tracking
-from roam_tracker.core.graphs import Graphs
-from roam_tracker.core.model import Model
+from roam_tracker.core.fast import fourier
+from roam_tracker.core.fast.graphs import Graphs
 from roam_tracker.core.optimizers import OptimizerState
 from roam_tracker.core.state import Sample, State
 from roam_tracker.core.theta import ThetaShape
+from roam_tracker.core.tracking import Model
 
 _KEPT_SETS = 6  # of tensors with their graphs: as many sizes of filters and frames are met without capturing
 
@@ -34,7 +34,7 @@ class Slots:
 
     @property
     def layers(self) -> int:
-        """Of the optimizer, that have states."""
+        """The number of the optimizer's recurrent layers."""
         return sum(name.startswith("hidden") for name in self.tensors)
 
     @property
@@ -55,7 +55,6 @@ class Slots:
                 t["sample_features"][slot, k].clone(),
                 tuple(centres[k]),
                 tuple(sizes[k]),
-                tuple(sizes[k]),
                 frame=frames[k],
             )
             for k in (k % memory for k in range(max(0, kept - memory), kept))
@@ -68,7 +67,7 @@ class Slots:
             tuple(t[f"cell{k}"][:, slot, inside].t() for k in layers),
         )
         x, y, w, h = (*t["centre"][slot].tolist(), *t["size"][slot].tolist())
-        now = replace(
+        return replace(
             start,
             centre_px=(x, y),
             size_px=(w, h),
@@ -76,12 +75,9 @@ class Slots:
             theta=t["theta"][slot, inside],
             optimizer=optimizer,
             memory=tuple(samples),
-            scale=None
-            if start.scale is None
-            else scale.ScaleFilter(t["scale_top"][slot].clone(), t["scale_energy"][slot].clone()),
             rejected_steps=int(t["rejected"][slot]),
+            kept=None,
         )
-        return tracking.prepared(self.model, now)
 
     def make_room(self, shape: ThetaShape, height: int, width: int) -> None:
         """Tensors in which such filters and frames have room beside those of the targets that are there."""
@@ -118,7 +114,7 @@ class Slots:
         model, slots, device = self.model, self.count, self.model.device
         config, count, places = model.config, shape.count, model.config.update.memory_frames + 1
         firsts = len(model.views) if config.update.first_share > 0 else 0
-        hidden = model.optimizer.init(
+        hidden = model.learner.optimizer.init(
             torch.zeros(1), torch.zeros(1, dtype=torch.int64), torch.zeros(1)
         ).hidden
 
@@ -152,11 +148,6 @@ class Slots:
         for k, part in enumerate(hidden):
             tensors[f"hidden{k}"] = torch.zeros(part.shape[1], slots, count, device=device)
             tensors[f"cell{k}"] = torch.zeros(part.shape[1], slots, count, device=device)
-        if config.box.filter_share > 0:
-            patches = torch.zeros(config.box.filter_scales, 3, scale.PATCH, scale.PATCH)
-            blank = scale.learn(None, scale.columns_of(patches), config.box)
-            tensors["scale_top"] = zeros(*blank.top.shape, dtype=blank.top.dtype)
-            tensors["scale_energy"] = zeros(*blank.energy.shape)
         if fourier.suits(shape):
             for name, side in (("search", model.map_size), ("pyramid", model.pyramid_map_size)):
                 values = fourier.prepare(torch.zeros(count), shape, side).values
@@ -189,8 +180,6 @@ class Slots:
                 t[f"{kind}_features"][slot, k] = sample.features
                 t[f"{kind}_centres"][slot, k] = torch.tensor(sample.centre_cells)
                 t[f"{kind}_sizes"][slot, k] = torch.tensor(sample.size_cells)
-        if state.scale is not None:
-            t["scale_top"][slot], t["scale_energy"][slot] = state.scale.top, state.scale.energy
         t["inside"][slot] = inside
         for name, values in (("theta", state.theta), ("rates", state.optimizer.rates)):
             t[name][slot] = 0.0

@@ -17,7 +17,7 @@ def make_problem(kind, **changes):
     """An optimizer with its weights and state, theta, gradient and loss, over 40 coordinates."""
     generator = torch.Generator().manual_seed(0)
     optimizer = make_optimizer(dataclasses.replace(CONFIG, kind=kind, **changes))
-    weights = optimizer.new_weights(generator, 4)
+    weights = optimizer.new_weights(generator)
     if "output.bias" in weights:
         weights["output.bias"] = torch.tensor([-4.0, -4.0, -8.0, -8.0])
     theta = torch.randn(40, generator=generator)
@@ -33,9 +33,8 @@ def problem():
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("changes", [{}, {"gradient_input": "raw"}, {"normalise_inputs": True}])
-def test_every_optimizer_keeps_the_contract(kind, changes):
-    optimizer, weights, state, theta, gradient, loss = make_problem(kind, **changes)
+def test_every_optimizer_keeps_the_contract(kind):
+    optimizer, weights, state, theta, gradient, loss = make_problem(kind)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(3))
     again = optimizer.init(state.rates, state.groups, state.rates)
     shuffled = optimizer.init(state.rates[order], state.groups[order], state.rates[order])

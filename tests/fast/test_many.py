@@ -3,28 +3,23 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from small import follow, model_of, preset
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from roam_tracker.core import search, tracking
 from roam_tracker.core.backbone import backbone_spec
-from roam_tracker.core.batch import Batch, refusal
 from roam_tracker.core.config import load_preset
-from roam_tracker.core.model import Model
+from roam_tracker.core.fast.crop import crop_by_products
+from roam_tracker.core.fast.engine import Fast
+from roam_tracker.core.fast.many import Batch, refusal
+from roam_tracker.core.tracking import Model
 from roam_tracker.errors import ConfigError
 from roam_tracker.sample.render import render
 from roam_tracker.selfcheck.bench import random_weights
 from roam_tracker.weights import load_weights
 
 pytestmark = pytest.mark.slow
-
-CPU = torch.device("cpu")
-CONFIG = dataclasses.replace(load_preset("default"), precision="float32")
-
-
-def model_of(name="default", **changes):
-    config = dataclasses.replace(load_preset(name), precision="float32", **changes)
-    return Model(config, load_weights(config.weights), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +35,6 @@ def scenes():
     return made
 
 
-def one_by_one(model, frames, box):
-    state, rows = tracking.start(model, frames[0], box), []
-    for frame in frames[1:]:
-        state, found, score = tracking.step(model, state, frame)
-        rows.append((*found, score))
-    return np.array(rows), state
-
-
 def both_ways(model, scenes, atol):
     """Follow the targets at once and one by one; the states of each, its boxes being the same."""
     batch = Batch(model, 3)
@@ -55,14 +42,14 @@ def both_ways(model, scenes, atol):
         batch.start(slot, frames[0], box)
     together = torch.stack([batch.step([frames[k] for frames, _ in scenes]) for k in range(1, 24)], dim=1)
     for slot, (frames, box) in enumerate(scenes):
-        alone, state = one_by_one(model, frames, box)
+        alone, state = follow(model, frames, box)
         np.testing.assert_allclose(together[slot], alone, atol=atol, err_msg=f"slot {slot}")
         yield batch.state(slot), state
 
 
-@pytest.mark.parametrize("preset", ["default", "sgd", "roam-gru", "roam-fc", "roam-constlr"])
-def test_targets_followed_at_once_are_those_followed_one_by_one(scenes, preset):
-    for now, state in both_ways(model_of(preset), scenes, atol=1e-2):
+@pytest.mark.parametrize("name", ["default", "sgd", "roam-gru", "roam-fc", "roam-constlr"])
+def test_targets_followed_at_once_are_those_followed_one_by_one(scenes, name):
+    for now, state in both_ways(model_of(preset(name)), scenes, atol=1e-2):
         assert (now.frames, len(now.memory)) == (state.frames, len(state.memory))
         assert now.rejected_steps == state.rejected_steps
         torch.testing.assert_close(now.theta, state.theta, atol=1e-3, rtol=1e-2)
@@ -80,29 +67,23 @@ ALL_OF_IT = {
         "first_share": 0.2,
         "ambiguity": 0.9,
     },
-    "box": {"filter_share": 0.5, "estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 1.0},
+    "box": {"estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 1.0},
 }
-
-
-def with_settings(changes):
-    parts = {part: dataclasses.replace(getattr(CONFIG, part), **values) for part, values in changes.items()}
-    return dataclasses.replace(CONFIG, **parts)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [ALL_OF_IT, {"box": {"filter_share": 1.0}}, {"update": {"decay": 0.1}}],
-    ids=["all", "filter", "decay"],
+    [ALL_OF_IT, {"update": {"decay": 0.1}}],
+    ids=["all", "decay"],
 )
 def test_targets_with_further_settings_are_followed_at_once_as_one_by_one(scenes, changes):
-    config = with_settings(changes)
-    model = Model(config, load_weights(config.weights), CPU)
+    model = model_of(preset(**changes))
     for now, state in both_ways(model, scenes, atol=2e-2):
         assert [sample.frame for sample in now.memory] == [sample.frame for sample in state.memory]
 
 
 def test_frames_on_a_canvas_are_followed_as_those_that_stay_where_they_are(scenes):
-    model, rows = model_of(), []
+    model, rows = model_of(preset()), []
     for canvas in (False, True):
         batch = Batch(model, 3, canvas=canvas)
         for slot, (frames, box) in enumerate(scenes):
@@ -112,7 +93,7 @@ def test_frames_on_a_canvas_are_followed_as_those_that_stay_where_they_are(scene
 
 
 def test_slots_are_taken_by_targets_that_come_later_with_larger_frames_and_filters(scenes):
-    model = model_of()
+    model = model_of(preset())
     batch = Batch(model, 2)
     (first, first_box), (second, second_box), (third, third_box) = scenes
     wide = [torch.nn.functional.pad(frame, (0, 0, 0, 40, 0, 60)) for frame in second]
@@ -132,56 +113,52 @@ def test_slots_are_taken_by_targets_that_come_later_with_larger_frames_and_filte
         if k >= 8:
             found[1].append(rows[1])
     for key, (frames, box) in enumerate(((first, first_box), (wide, tall_box), (third, third_box))):
-        alone, _ = one_by_one(model, frames, box)
+        alone, _ = follow(model, frames, box)
         np.testing.assert_allclose(found[key], alone[: len(found[key])], atol=1e-2, err_msg=f"target {key}")
-
-
-UPDATE = load_preset("default").update
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"update": dataclasses.replace(UPDATE, miss_ratio=0.85)},  # few samples, at times fewer than five
-        {"update": dataclasses.replace(UPDATE, miss_ratio=1.0, guard_halvings=0)},  # at times none at all
-        {"update": dataclasses.replace(UPDATE, steps=1, every_frames=2, memory_frames=3)},
-        {"optimizer": dataclasses.replace(load_preset("default").optimizer, reset=True)},
-        {"box": dataclasses.replace(load_preset("default").box, subcell=False, pyramid_roi=0.0)},
+        {"update": {"miss_ratio": 0.85}},  # few samples, at times fewer than five
+        {"update": {"miss_ratio": 1.0, "guard_halvings": 0}},  # at times none at all
+        {"update": {"steps": 1, "every_frames": 2, "memory_frames": 3}},
+        {"box": {"subcell": False, "pyramid_roi": 0.0}},
     ],
 )
 def test_settings_mean_the_same_together(scenes, changes):
-    model = model_of(**changes)
+    model = model_of(preset(**changes))
     batch = Batch(model, 2)
     for slot, (frames, box) in enumerate(scenes[:2]):
         batch.start(slot, frames[0], box)
     together = torch.stack([batch.step([frames[k] for frames, _ in scenes[:2]]) for k in range(1, 24)], dim=1)
     for slot, (frames, box) in enumerate(scenes[:2]):
-        alone, state = one_by_one(model, frames, box)
+        alone, state = follow(model, frames, box)
         np.testing.assert_allclose(together[slot], alone, atol=1e-2, err_msg=f"slot {slot}")
         assert len(batch.state(slot).memory) == len(state.memory)
         assert batch.state(slot).rejected_steps == state.rejected_steps
 
 
 def test_a_model_with_many_features_is_followed_without_the_fourier_domain(scenes):
-    config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, reduced_channels=8))
+    config = preset(model={"reduced_channels": 8})
     generator, weights = torch.Generator().manual_seed(0), load_weights("default")
     count = 40 * 8 + 8 + 8 * 11 * 11 + 1
     weights["theta0"] = 0.02 * torch.randn(count, generator=generator)
     weights["lambda0"] = torch.full((count,), 1e-4)
-    model = Model(config, weights, CPU)
+    model = model_of(config, weights=weights)
     batch = Batch(model, 2)
     for slot, (frames, box) in enumerate(scenes[:2]):
         batch.start(slot, frames[0], box)
     for k in range(1, 7):
         batch.step([frames[k] for frames, _ in scenes[:2]])
     for slot, (frames, box) in enumerate(scenes[:2]):
-        _, state = one_by_one(model, frames[:7], box)
+        _, state = follow(model, frames[:7], box)
         torch.testing.assert_close(batch.state(slot).theta, state.theta, atol=1e-4, rtol=1e-2)
 
 
 def test_a_target_goes_on_in_a_slot_where_it_was_left(scenes):
-    model, (frames, box) = model_of(), scenes[0]
-    alone, _ = one_by_one(model, frames, box)
+    model, (frames, box) = model_of(preset()), scenes[0]
+    alone, _ = follow(model, frames, box)
     state = tracking.start(model, frames[0], box)
     for frame in frames[1:8]:
         state, _, _ = tracking.step(model, state, frame)
@@ -192,7 +169,7 @@ def test_a_target_goes_on_in_a_slot_where_it_was_left(scenes):
 
 
 def test_sets_of_tensors_are_kept_for_a_few_sizes_only(scenes):
-    model, (frames, box) = model_of(), scenes[0]
+    model, (frames, box) = model_of(preset()), scenes[0]
     batch = Batch(model, 1)
     for width in range(8):
         batch.start(0, frames[0][:, : 200 + width], box)
@@ -204,10 +181,10 @@ def test_sets_of_tensors_are_kept_for_a_few_sizes_only(scenes):
 
 
 def test_a_preset_that_needs_its_targets_one_by_one_is_refused():
-    config = dataclasses.replace(CONFIG, box=dataclasses.replace(CONFIG.box, pyramid="joint"))
-    assert refusal(config) == "box.pyramid"
-    with pytest.raises(ConfigError, match=r"box\.pyramid: follow them one by one"):
-        Batch(Model(config, load_weights("default"), CPU), 2)
+    config = preset(oracle=True)
+    assert refusal(config) == "oracle"
+    with pytest.raises(ConfigError, match="oracle: follow them one by one"):
+        Batch(model_of(config), 2)
 
 
 @pytest.mark.parametrize("centre", [(30.3, 20.7), (2.0, 39.0), (-200.0, 10.0)])
@@ -222,11 +199,9 @@ def test_crops_by_products_are_the_crops_of_each_frame(centre):
     for k, frame in enumerate(frames):
         canvas[k, : frame.shape[0], : frame.shape[1]] = frame
     centres = torch.tensor([centre, (25.0, 15.5)], dtype=torch.float64)
-    sides = torch.tensor([[12.0, 30.5, 70.0], [20.0, 45.0, 66.0]], dtype=torch.float64)[:, :, None].expand(
-        -1, -1, 2
-    )
+    sides = torch.tensor([[12.0, 30.5, 70.0], [20.0, 45.0, 66.0]], dtype=torch.float64)
     extents = torch.tensor([[53, 41], [60, 30]])
-    found = search.crop_by_products(canvas, extents, centres, sides, 21, spec)
+    found = crop_by_products(canvas, extents, centres, sides, 21, spec)
     for k, frame in enumerate(frames):
         for n in range(3):
             alone = search.crop(frame, centres[k : k + 1], sides[k, n : n + 1], 21, spec)[0]
@@ -245,9 +220,11 @@ class WatchedOperators(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("preset", ["default", "sgd"])
-def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host(scenes, preset):
-    batch = Batch(model_of(preset), 2, canvas=True)
+@pytest.mark.parametrize(
+    "config", [preset(), preset("sgd"), preset(model={"window": True})], ids=["default", "sgd", "window"]
+)
+def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host(scenes, config):
+    batch = Batch(model_of(config), 2, canvas=True)
     for slot, (frames, box) in enumerate(scenes[:2]):
         batch.start(slot, frames[0], box)
     for k in range(1, 5):
@@ -269,16 +246,16 @@ def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host
     assert not watched.names & waiting
 
 
-@pytest.mark.parametrize("preset", ["default", "sgd", "roam-gru", "paper"])
+@pytest.mark.parametrize("name", ["default", "sgd", "roam-gru", "paper"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(preset, precision):
+def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(name, precision):
     """On the device that has shapes and no values: an operator that gets a tensor from elsewhere fails."""
     meta = torch.device("meta")
     with pytest.raises(RuntimeError):
         torch.zeros(2, device=meta) + torch.zeros(2)
-    config = dataclasses.replace(load_preset(preset), precision=precision)
-    weights = random_weights(config) if preset == "paper" else load_weights(config.weights)
-    model = Model(config, weights, meta)
+    config = dataclasses.replace(load_preset(name), precision=precision)
+    weights = random_weights(config) if name == "paper" else load_weights(config.weights)
+    model = Model(config, weights, meta, Fast())
     batch = Batch(model, 3, canvas=True)
     batch.slots.make_room(dataclasses.replace(model.canonical, height=11, width=9), 240, 320)
     with torch.no_grad():
@@ -287,11 +264,10 @@ def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(preset, prec
     assert {tensor.device for tensor in batch.slots.tensors.values()} == {meta}
 
 
-@pytest.mark.parametrize("preset", ["default", "sgd"])
-def test_the_recorded_operators_alone_follow_the_target_as_a_graph_would(scenes, preset):
+@pytest.mark.parametrize("name", ["default", "sgd"])
+def test_the_recorded_operators_alone_follow_the_target_as_a_graph_would(scenes, name):
     """Both sequences are traced once; then the same operators on the same tensors stand for our code."""
-    config = dataclasses.replace(load_preset(preset), precision="float32")
-    model = Model(config, load_weights(config.weights), CPU, plain=True)
+    model = model_of(preset(name), "reference")
     rows = []
     for recorded in (False, True):
         batch = Batch(model, 2, canvas=True)

@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from small import CPU, model_of, preset
 
-from roam_tracker.core import locate, search, tracking
+from roam_tracker.core import locate, tracking
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import overlap
 from roam_tracker.errors import WeightsError
@@ -31,13 +32,7 @@ def track(frames, box, config=CONFIG):
 
 
 PARABOLA = {"estimate": "parabola", "scales": (0.9091, 1.0, 1.1), "size_weight": 0.5}
-STRETCH = {"pyramid": "joint", **PARABOLA, "fit_weight": 0.1, "stretch": 1.21}
-SIZES = {
-    "after": {},  # the preset's
-    "joint": {"pyramid": "joint"},
-    "parabola": PARABOLA,
-    "parabola and stretch": STRETCH,
-}
+SIZES = {"the preset's": {}, "half of the parabola": PARABOLA, "best": {"estimate": "best"}}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -65,81 +60,19 @@ def test_the_box_grows_with_the_target(moving_square, size):
     assert overlap(tracked[-1], np.array(truth[-1])) > 0.55
 
 
-def test_the_box_grows_wider_with_a_target_that_grows_wider_only(moving_square):
-    frames, boxes = moving_square
-    patch, wider = frames[0][50:82, 40:72], [frames[0]]
-    for k in range(1, 25):
-        width = round(32 * 1.015**k)
-        frame = frames[0].copy()
-        frame[50:82, 40:72] = frames[-1][50:82, 40:72]
-        frame[50:82, 40 : 40 + width] = patch[:, (np.arange(width) * 32) // width]
-        wider.append(frame)
-    tracked, _ = track(wider, boxes[0], with_box(**STRETCH))
-    assert tracked[-1][2] / tracked[-1][3] > 1.15
-
-
-def test_the_search_region_is_stretched_as_the_target_is(moving_square):
-    frames, boxes = moving_square
-    _, tracker = track(frames[:2], boxes[0], with_box(**STRETCH))
-    state = dataclasses.replace(tracker.state, size_px=(64.0, 16.0))  # four times as wide, as large
-    across, down = locate.search_region(tracker.model, state)
-    assert across / down == pytest.approx(4)
-    assert across * down == pytest.approx(tracker.model.region_side((32.0, 32.0)) ** 2)
-    square = dataclasses.replace(state, first_ratio=4.0)
-    assert locate.search_region(tracker.model, square)[0] == pytest.approx((across * down) ** 0.5)
-
-
-def test_scales_and_stretches_take_turns(moving_square):
-    frames, boxes = moving_square
-    _, tracker = track(frames[:2], boxes[0], with_box(**STRETCH))
-    even, odd = (
-        locate.candidate_sides(
-            tracker.model, dataclasses.replace(tracker.state, frames=frames), (100.0, 100.0)
-        )
-        for frames in (0, 1)
-    )
-    assert even == [(100, 100), pytest.approx((90.91, 90.91)), pytest.approx((110, 110))]
-    assert odd == [(100, 100), pytest.approx((100 / 1.1, 110)), pytest.approx((110, 100 / 1.1))]
-
-
 def test_the_top_of_a_parabola_through_three_scores():
     # -(t - 0.25)^2 at -1, 0, 1; a valley has its top at the higher end
-    assert locate._vertex(-1.5625, -0.0625, -0.5625) == pytest.approx(0.25)
-    assert locate._vertex(3.0, 0.0, 1.0) == -1.0
-    assert locate._vertex(1.0, 1.0, 1.0) == 0.0
-
-
-def test_a_joint_pyramid_of_one_scale_is_the_pyramid_after_it(moving_square):
-    # without a choice of scale both take the peak of the one map and keep the size
-    frames, boxes = moving_square
-    after, joint = (
-        track(frames[:12], boxes[0], with_box(scales=(1.0,), estimate="best", pyramid=pyramid))[0]
-        for pyramid in ("after", "joint")
-    )
-    assert after.tobytes() == joint.tobytes()
-
-
-def test_a_joint_pyramid_runs_the_backbone_once_a_frame(moving_square, monkeypatch):
-    frames, boxes = moving_square
-    config = dataclasses.replace(with_box(pyramid="joint"), precision="float32")
-    tracker, batches = RoamTracker(config, device="cpu"), []
-    features = tracker.model.features
-    monkeypatch.setattr(
-        tracker.model, "features", lambda *args: (batches.append(len(args[2])), features(*args))[1]
-    )
-    tracker.init(frames[0], boxes[0])
-    tracker.update(frames[1])
-    assert batches == [3]  # the first frame has views of its own
-    sample = tracker.state.memory[-1].features  # what is learned from is the region as it was searched
-    torch.testing.assert_close(sample, plain_features(tracker, frames[1], boxes[0]), rtol=1e-4, atol=1e-4)
+    assert locate.vertex(-1.5625, -0.0625, -0.5625) == pytest.approx(0.25)
+    assert locate.vertex(3.0, 0.0, 1.0) == -1.0
+    assert locate.vertex(1.0, 1.0, 1.0) == 0.0
 
 
 def test_crops_of_the_pyramid_show_the_middle_of_the_search_region(moving_square, monkeypatch):
     frames, boxes = moving_square
     tracker, crops = RoamTracker(CONFIG, device="cpu"), []
-    crop = search.crop
+    crop = tracker.model.engine.crop
     monkeypatch.setattr(
-        search, "crop", lambda *args: (crops.append((args[1:4], crop(*args))), crops[-1][1])[1]
+        tracker.model.engine, "crop", lambda *args: (crops.append((args[1:4], crop(*args))), crops[-1][1])[1]
     )
     tracker.init(frames[0], boxes[0])
     tracker.update(frames[1])
@@ -148,13 +81,6 @@ def test_crops_of_the_pyramid_show_the_middle_of_the_search_region(moving_square
     # the believed scale comes first; the whole region around that centre shows the same in its middle
     whole = crop(torch.from_numpy(frames[1]), centres[:1], sides[:1] * 241 / 145, 241, tracker.model.spec)
     torch.testing.assert_close(patches[0], whole[0, :, 48:-48, 48:-48], atol=1e-3, rtol=0)
-
-
-def plain_features(tracker, frame, box):
-    x, y, w, h = (float(value) for value in box)
-    side = tracker.model.region_side((w, h))
-    frame = torch.from_numpy(frame)
-    return tracker.model.features(frame, (x + w / 2, y + h / 2), [(side, side)])[0]
 
 
 def test_the_same_sequence_gives_the_same_bytes_twice(moving_square):
@@ -174,7 +100,7 @@ def test_frames_after_the_current_one_change_no_box(moving_square):
 
 def test_theta_changes_every_tau_frames_and_only_then(moving_square):
     frames, boxes = moving_square
-    model = tracking.Model(CONFIG, load_weights("default"), torch.device("cpu"))
+    model = model_of(preset())
     state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
     changed = []
     for number, frame in enumerate(frames[1:12], start=1):
@@ -200,20 +126,17 @@ def test_memory_keeps_the_previous_two_tau_frames(moving_square):
 
 def test_a_guarded_step_never_raises_the_loss_of_its_batch(moving_square):
     frames, boxes = moving_square
-    model = tracking.Model(CONFIG, load_weights("default"), torch.device("cpu"))
-    model.weights["output.bias"] = model.weights["output.bias"] + 6  # rates far too large
-    state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
-    for frame in frames[1:5]:
-        state, _, _ = tracking.step(model, state, torch.from_numpy(frame))
-    batch = tracking._batch(model, state.memory)
-
-    def loss(state):
-        return tracking.response.update_loss(state.theta, state.shape, *batch).item()
-
-    guarded = tracking._guarded_step(model, state, batch)
-    assert loss(guarded) <= loss(state)
-    model.config = with_update(guard_halvings=0)
-    assert loss(tracking._guarded_step(model, state, batch)) > loss(state)
+    found = {}
+    for halvings in (4, 0):
+        weights, records = load_weights("default"), []
+        weights["output.bias"] = weights["output.bias"] + 6  # rates far too large
+        model = model_of(preset(update={"guard_halvings": halvings}), weights=weights)
+        state = tracking.start(model, torch.from_numpy(frames[0]), tuple(boxes[0]))
+        for frame in frames[1:6]:
+            state, _, _ = tracking.step(model, state, torch.from_numpy(frame), observe=records.append)
+        found[halvings] = [step.loss_after - step.loss_before for step in records]
+    assert len(found[4]) == 2 and max(found[4]) <= 0
+    assert max(found[0]) > 0
 
 
 def test_a_target_that_leaves_the_frame_keeps_a_finite_box_near_it(moving_square):
@@ -237,4 +160,4 @@ def test_boxes_at_and_beyond_the_frames_edge_are_tracked_without_failure(moving_
 def test_weights_of_another_preset_are_refused_with_both_shapes():
     smaller = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, filter_width=9))
     with pytest.raises(WeightsError, match=r"theta0 of shape \(5185,\).*needs \(4481,\)"):
-        tracking.Model(smaller, load_weights("default"), torch.device("cpu"))
+        tracking.Model(smaller, load_weights("default"), CPU)

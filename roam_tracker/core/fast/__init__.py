@@ -1,0 +1,1 @@
+"""The same numbers as the core, sooner. The core does not know this room; a caller chooses it."""
