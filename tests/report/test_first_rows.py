@@ -85,6 +85,14 @@ def test_an_odd_first_row_alone_is_told_and_the_rest_is_scored(place, capsys, fi
     assert "Odd: row 1 of 4 of 4 results is not the given box, but the rows after it follow it." in printed
 
 
+@pytest.mark.parametrize("offset", [2, 3, 5])
+def test_a_constant_offset_along_the_motion_is_not_taken_for_a_missing_row(place, capsys, offset):
+    for name in NAMES:
+        put(place / "results" / "Beside" / f"{name}.txt", truth_of(name) - [-offset, 0, 0, 0])
+    status, printed = run(place, capsys)
+    assert status == 0 and scored(place)["Beside"] == 4 and "but the rows after it follow it" in printed
+
+
 def test_corners_in_the_first_row_alone_do_not_condemn_the_boxes_after_it(place, capsys):
     for name in NAMES:
         boxes = result_of(name)

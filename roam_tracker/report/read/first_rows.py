@@ -114,7 +114,8 @@ def _explanations(boxes: Boxes, truth: Boxes) -> list[tuple[str, Boxes]]:
             found.append((f"{rows} too late", np.concatenate([boxes[late:], boxes[-1:].repeat(late, 0)])))
             break
     early = np.concatenate([truth[:1], boxes[:-1]])
-    if _fit(early, truth) > _fit(boxes, truth) + _CLEARLY:
+    error, as_given = 1 - _fit(early, truth), 1 - _fit(boxes, truth)
+    if error < as_given - _CLEARLY and error < as_given / 2:  # a constant offset gains less from one frame
         found.append(("a row too early, without the given box", early))
     return found
 

@@ -183,7 +183,7 @@ def read_vot_truth(root: Path) -> dict[str, VotTruth]:
 
 def _read_json_truth(path: Path) -> dict[str, VotTruth]:
     try:
-        sequences = json.loads("\n".join(read_text(path, DataError)))
+        sequences = json.loads("\n".join(read_lines(path, DataError, RESTORE)))
         truths = {}
         for name, entry in sequences.items():
             regions = [parse_region(" ".join(map(repr, row)))[1] for row in entry["gt_rect"]]
