@@ -20,9 +20,9 @@ from matplotlib.patches import Rectangle
 from roam_tracker import RoamTracker
 from roam_tracker.core import response
 from roam_tracker.core.geometry import overlap
-from roam_tracker.report.metrics import auc_otb, success_curve_otb
-from roam_tracker.report.plots import plot_success
-from roam_tracker.report.scores import Curve
+from roam_tracker.report.evaluation import Curve
+from roam_tracker.report.score.otb import auc_otb, success_curve_otb
+from roam_tracker.report.show.plots import plot_success
 from roam_tracker.sample.render import KINDS, make_sequence
 
 # %% [markdown]
@@ -49,7 +49,7 @@ for kind in KINDS:
         if kind == SHOWN and number in FRAMES:
             model, (w, h) = tracker.model, before.size_px
             side = model.config.search.roi_scale * (w * h) ** 0.5
-            features = model.features(torch.from_numpy(frame.copy()), before.centre_px, [(side, side)])
+            features = model.features(torch.from_numpy(frame.copy()), before.centre_px, [side])
             shown.append(
                 (
                     number,

@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 
 import roam_tracker.weights as shipped
 from roam_tracker import RoamTracker
-from roam_tracker.core import response
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.fast.many import Batch
 from roam_tracker.errors import BoxError, ImageError, RoamError, RunError, WeightsError
@@ -175,7 +174,8 @@ def test_a_step_that_is_not_finite_is_undone_with_its_memory_and_counted(
     for image in moving_square[0][1:5]:
         tracker.update(image)
     assert tracker.rejected_steps == 0
-    before, real = tracker.state, response.loss_and_gradient
+    before, engine = tracker.state, tracker.model.engine
+    real = engine.loss_and_gradient
 
     def broken(*arguments):
         loss, gradient = real(*arguments)
@@ -188,7 +188,7 @@ def test_a_step_that_is_not_finite_is_undone_with_its_memory_and_counted(
             gradient[:] = torch.nan if fault == "gradient" else torch.inf
         return loss, gradient
 
-    monkeypatch.setattr(response, "loss_and_gradient", broken)
+    monkeypatch.setattr(engine, "loss_and_gradient", broken)
     assert_sane(tracker.update(moving_square[0][5]), moving_square[0][5])
     assert tracker.rejected_steps == preset.update.steps
     assert torch.equal(tracker.state.theta, before.theta)

@@ -14,7 +14,7 @@ from roam_tracker.datasets.text import read_boxes, read_lines, read_names, read_
 from roam_tracker.errors import DataError, InputError, ResultError
 from roam_tracker.report import evaluate, load
 from roam_tracker.report.benchmarks import find_benchmark
-from roam_tracker.report.truths import read_truths, truth_notes
+from roam_tracker.report.read.truths import read_truths, truth_notes
 from roam_tracker.selfcheck.doctor import OK, check_root
 from roam_tracker.training.videos import find_videos
 

@@ -8,7 +8,7 @@ import pytest
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.geometry import check_box
 from roam_tracker.errors import BoxError, ConfigError, ResultError
-from roam_tracker.report.archives import Archives
+from roam_tracker.report.read.archives import Archives
 
 
 def test_a_preset_that_is_no_text_is_refused(tmp_path):

@@ -18,11 +18,11 @@ from roam_tracker.core.config import TrackerConfig, load_preset
 from roam_tracker.datasets.text import read_boxes as read_annotation
 from roam_tracker.errors import ConfigError, DataError, ResultError
 from roam_tracker.recording import read_recording
-from roam_tracker.report.archives import Archives
-from roam_tracker.report.readers import read_boxes, read_times
-from roam_tracker.report.vot_files import read_trajectory
+from roam_tracker.report.paper.sweeps import read_sweep
+from roam_tracker.report.read.archives import Archives
+from roam_tracker.report.read.results import read_result, read_times
+from roam_tracker.report.read.vot import read_trajectory
 from roam_tracker.sample.write import write_sample
-from roam_tracker.sweep import read_sweep
 from roam_tracker.toolkits.got10k.settings import RunSettings, read_settings
 from roam_tracker.toolkits.run.manifest import Manifest
 from roam_tracker.toolkits.vot.workspace import init_workspace
@@ -47,7 +47,7 @@ ROWS = "10,20,30,40\n11.5,21.25,30,40\n1e1,2e1,3e1,4e1\n12,22,30,40\n"
 def test_result_files(folder, content):
     path = folder / "a.txt"
     path.write_bytes(content)
-    boxes = refused_or(lambda: read_boxes(path), ResultError)
+    boxes = refused_or(lambda: read_result(path, np.zeros(4))[0], ResultError)
     assert boxes is None or (boxes.ndim == 2 and boxes.shape[1] == 4 and not np.isinf(boxes).any())
     times = refused_or(lambda: read_times(path, 4, 4), ResultError)
     assert times is None or (times.shape == (16,) and not np.isinf(times).any())

@@ -13,8 +13,8 @@ from roam_tracker.commands import main
 from roam_tracker.core.config import load_preset
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.recording import read_recording
+from roam_tracker.report.paper.sweeps import read_sweep, sweep_names
 from roam_tracker.sample.write import write_sample
-from roam_tracker.sweep import read_sweep, sweep_names
 from roam_tracker.toolkits.registry import TRACKERS
 from roam_tracker.toolkits.run.manifest import Manifest
 from roam_tracker.weights import read_weights
@@ -237,7 +237,7 @@ def test_a_setting_that_is_younger_than_the_manifest_had_the_effect_of_its_defau
     path = again / "results/OTB/ROAM-steps1/manifest.json"
     manifest = json.loads(path.read_text())
     preset = str(again / "results/presets/ROAM-steps1.toml")
-    del manifest["config"]["box"]["pyramid"]  # `after`, as in the preset
+    del manifest["config"]["model"]["window"]  # none, as in the preset
     path.write_text(json.dumps(manifest))
     Manifest(path.parent, preset)
     del manifest["config"]["model"]["loss"]  # `masked`, unlike the preset

@@ -223,7 +223,7 @@ def test_a_frame_that_cannot_be_read_is_named_with_its_video(tmp_path):
 @pytest.fixture
 def draw(monkeypatch):
     """Draws clips of 31 frames with a target of 12 x 12 px; no network is run."""
-    monkeypatch.setattr(clips.backbone, "extract", lambda spec, weights, patches: patches[:, :1, :1, :1])
+    monkeypatch.setattr(clips, "extract", lambda spec, weights, patches: patches[:, :1, :1, :1])
 
     def draw(seed, **settings):
         training = TrainingConfig(label_noise=0.0, size_label_noise=0.0)
@@ -275,7 +275,7 @@ def test_the_share_of_clips_with_wrong_labels_is_as_told(draw):
 
 
 def test_short_clips_have_no_run_of_wrong_labels(monkeypatch):
-    monkeypatch.setattr(clips.backbone, "extract", lambda spec, weights, patches: patches[:, :1, :1, :1])
+    monkeypatch.setattr(clips, "extract", lambda spec, weights, patches: patches[:, :1, :1, :1])
     for length in (1, 3):
         training = TrainingConfig(wrong_labels=1.0, label_noise=0.0)
         clip = draw_clip(Named("n"), np.random.default_rng(0), SMALL, training, {}, length=length)

@@ -15,7 +15,7 @@ from PIL import Image
 from roam_tracker import validation
 from roam_tracker.commands import main
 from roam_tracker.errors import ConfigError, DataError, RunError
-from roam_tracker.report.variants import score_track, summarise_variants
+from roam_tracker.report.score.variants import score_track, summarise_variants
 from roam_tracker.tracker import RoamTracker
 from roam_tracker.validation import Target, find_targets, find_variants, starts, track_all
 

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from roam_tracker.report.figures import FIGURES, draw_figures, write_figures
-from roam_tracker.report.material import Material
+from roam_tracker.report.paper.figures import FIGURES, draw_figures, write_figures
+from roam_tracker.report.paper.material import Material
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from roam_tracker.datasets.truth import some
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest, write_atomic
 from roam_tracker.report import (
@@ -23,10 +24,11 @@ from roam_tracker.report import (
     to_text,
     write_report,
 )
-from roam_tracker.report.attributes import read_attributes, scores_by_attribute
-from roam_tracker.report.paired import compare_trackers, comparison_lines
-from roam_tracker.report.paper import paper_benchmarks
-from roam_tracker.report.vot_program import with_program
+from roam_tracker.report.paper.tables import paper_benchmarks
+from roam_tracker.report.score.attributes import read_attributes, scores_by_attribute
+from roam_tracker.report.score.pairs import compare_trackers
+from roam_tracker.report.score.vot_program import with_program
+from roam_tracker.report.show.lines import comparison_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="trackers whose boxes count pixels from 0: 1 is added to x and y",
     )
     parser.add_argument(
+        "--any-start",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="trackers that are scored though their results do not begin with the given box",
+    )
+    parser.add_argument(
         "--lengths",
         choices=("whole", "benchmark"),
         default="whole",
@@ -117,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report; 1 when a result is damaged or missing, else 0."""
+    """Write the report; 1 if something is left out of it that should be mended, else 0."""
     names = [find_benchmark(name).name for name in args.benchmark]
     if len(set(names)) != len(names):
         raise ConfigError(f"--benchmark names {', '.join(names)}: each benchmark may be given once.")
@@ -131,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
             annotations[index],
             trackers,
             zero_based=args.zero_based,
+            any_start=args.any_start,
             lengths=args.lengths,
         )
         for index, name in enumerate(names)
@@ -157,7 +168,8 @@ def run(args: argparse.Namespace) -> int:
         for note in evaluation.notes:
             print(note)
         if evaluation.not_run:
-            print(f"{len(evaluation.not_run)} sequences with ground truth were run by no tracker.")
+            count, unrun = len(evaluation.not_run), some(evaluation.not_run, 10)
+            print(f"{count} sequences with ground truth were run by no tracker. Not run: {unrun}.")
     if args.compare:
         first, second = _known_pair(args.compare, evaluations)
         compared = [compare_trackers(one, first, second, seed=args.seed) for one in evaluations]
@@ -166,7 +178,12 @@ def run(args: argparse.Namespace) -> int:
     if args.paper or any(evaluation.benchmark.name in paper_benchmarks() for evaluation in evaluations):
         print("", *paper_lines(compare_with_paper(evaluations), everything=args.paper), sep="\n")
     print(f"\nReport: {args.out / 'index.html'}")
-    return int(any(evaluation.problems for evaluation in evaluations))
+    return int(any(evaluation.problems or _unrun(evaluation) for evaluation in evaluations))
+
+
+def _unrun(evaluation: Evaluation) -> bool:
+    """Whether sequences that the benchmark publishes were run by no tracker."""
+    return bool(evaluation.benchmark.sequences & set(evaluation.not_run))
 
 
 def _known_pair(pair: list[str], evaluations: list[Evaluation]) -> tuple[str, str]:

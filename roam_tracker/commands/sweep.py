@@ -2,7 +2,7 @@
 
 import argparse
 
-from roam_tracker.sweep import read_sweep, sweep_names
+from roam_tracker.report.paper.sweeps import read_sweep, sweep_names
 from roam_tracker.toolkits.got10k.sweeps import run_sweep
 
 

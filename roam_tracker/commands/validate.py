@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     """Track, and print a table."""
     import pandas as pd
 
-    from roam_tracker.report.variants import score_track, summarise_variants, target_lines, variant_lines
+    from roam_tracker.report.score.variants import score_track, summarise_variants
+    from roam_tracker.report.show.lines import target_lines, variant_lines
     from roam_tracker.validation import find_targets, find_variants, track_all
 
     if args.json:

@@ -10,7 +10,7 @@ the centre of the map, (map_size - 1) / 2 in cells, is the patch's centre:
                           stride*i .. stride*i + stride - 1. Odd, so that a cell lies at the centre.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
@@ -20,7 +20,6 @@ from roam_tracker.errors import ConfigError, WeightsError
 from roam_tracker.files import nearest
 
 Weights = Mapping[str, Tensor]
-Convolve = Callable[[Tensor, Tensor, Tensor, "Layer"], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +159,14 @@ def map_size(spec: BackboneSpec, patch_px: int) -> int:
     return patch_px // spec.stride if spec.pooled else (patch_px - 1) // spec.stride + 1
 
 
+def tensors_of(layer: Layer, weights: Weights) -> tuple[Tensor, Tensor]:
+    """The layer's kernel and bias. Raises WeightsError naming the one that is missing."""
+    try:
+        return weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]
+    except KeyError as error:
+        raise WeightsError(f"The weights have no tensor {error.args[0]!r} of the backbone.") from None
+
+
 def convolve(x: Tensor, kernel: Tensor, bias: Tensor, layer: Layer) -> Tensor:
     """The layer with its activation on maps x (n, inputs, side, side)."""
     x = F.conv2d(x, kernel, bias, layer.stride, kernel.shape[-1] // 2, groups=x.shape[1] // kernel.shape[1])
@@ -168,26 +175,22 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, layer: Layer) -> Tensor:
     return F.relu6(x) if layer.activation == "relu6" else F.relu(x)
 
 
-def extract(spec: BackboneSpec, weights: Weights, patches: Tensor, convolve: Convolve = convolve) -> Tensor:
+def extract(spec: BackboneSpec, weights: Weights, patches: Tensor) -> Tensor:
     """Feature maps of normalised patches.
 
-    weights:  of the layers; WeightsError names one that is missing
-    patches:  (n, 3, S, S) float, RGB, as `search.crop` returns them; S from `patch_size`
-    convolve: computes one convolution with its activation
-    returns:  (n, channels, M, M) with M = map_size(spec, S)
+    weights: of the layers; WeightsError names one that is missing
+    patches: (n, 3, S, S) float, RGB, as `search.crop` returns them; S from `patch_size`
+    returns: (n, channels, M, M) with M = map_size(spec, S)
     """
     x = patches
     for block in spec.blocks:
         entry = x
         for layer in block.layers:
-            if layer.kind == "pool":
-                x = F.max_pool2d(x, 2)
-                continue
-            names = f"{layer.name}.weight", f"{layer.name}.bias"
-            for name in names:
-                if name not in weights:
-                    raise WeightsError(f"The weights have no tensor {name!r} of the backbone.")
-            x = convolve(x, weights[names[0]], weights[names[1]], layer)
+            x = (
+                F.max_pool2d(x, 2)
+                if layer.kind == "pool"
+                else convolve(x, *tensors_of(layer, weights), layer)
+            )
         x = x + entry if block.residual else x
     return x
 

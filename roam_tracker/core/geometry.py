@@ -1,4 +1,4 @@
-"""Boxes and overlaps in plain NumPy; the one place where the pixel convention is stated.
+"""Boxes and overlaps in NumPy; the one place where the pixel convention is stated.
 
 Coordinates are continuous: pixel (column i, row j) covers [i, i+1) x [j, j+1). A box is
 (x, y, w, h) in pixels, covers [x, x+w) x [y, y+h) and has its centre at (x + w/2, y + h/2).

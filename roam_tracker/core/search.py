@@ -37,9 +37,9 @@ def crop(frame: Tensor, centres_px: Tensor, sides_px: Tensor, size: int, spec: B
     return torch.cat(patches)
 
 
-def hann_window(side: int, whole: int) -> Tensor:
+def hann_window(side: int, whole: int, device: torch.device) -> Tensor:
     """The middle (side, side) cells of a Hann window over a map of `whole` cells, none of them 0."""
-    line = torch.hann_window(whole + 2, periodic=False)[1:-1]
+    line = torch.hann_window(whole + 2, periodic=False, device=device)[1:-1]
     margin = (whole - side) // 2
     line = line[margin : margin + side]
     return line[:, None] * line[None, :]

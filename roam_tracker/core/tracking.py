@@ -84,7 +84,7 @@ class Model:
         """(n, K, M, M) feature maps of patches, under a Hann window where the preset has one."""
         features = self.engine.extract(self.spec, self.backbone, patches)
         if self.config.model.window:
-            features = features * search.hann_window(features.shape[-1], self.map_size).to(self.device)
+            features = features * search.hann_window(features.shape[-1], self.map_size, self.device)
         return features
 
     def look(self, features: Tensor, place_cells: Pair, size_cells: Pair) -> Tensor:

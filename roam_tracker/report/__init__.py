@@ -9,20 +9,20 @@
 NumPy, pandas and Matplotlib only: neither torch nor a benchmark toolkit is loaded.
 """
 
-from roam_tracker.report.ablations import Line, plot_losses, plot_rates, plot_setting, plot_trace
 from roam_tracker.report.benchmarks import BENCHMARKS, Benchmark, find_benchmark
-from roam_tracker.report.comparisons import plot_attributes, plot_pair
-from roam_tracker.report.evaluate import evaluate
-from roam_tracker.report.figures import FIGURES, PaperFigure, draw_figures, write_figures
-from roam_tracker.report.film import Film, film_strip, find_films
-from roam_tracker.report.formats import to_markdown, to_tex
-from roam_tracker.report.load import LoadedBoxes, LoadedVot, Problem, describe, load
-from roam_tracker.report.material import Material
-from roam_tracker.report.page import build_page
-from roam_tracker.report.paper import compare_with_paper, paper_lines
-from roam_tracker.report.plots import draw, plot_curves, render, tracker_styles
-from roam_tracker.report.scores import Curve, Evaluation, Metric
-from roam_tracker.report.tables import to_csv, to_text
+from roam_tracker.report.evaluation import Curve, Evaluation, Metric
+from roam_tracker.report.page.page import build_page
+from roam_tracker.report.paper.ablations import Line, plot_losses, plot_rates, plot_setting, plot_trace
+from roam_tracker.report.paper.figures import FIGURES, PaperFigure, draw_figures, write_figures
+from roam_tracker.report.paper.material import Material
+from roam_tracker.report.paper.tables import compare_with_paper, paper_lines
+from roam_tracker.report.read.load import load
+from roam_tracker.report.runs import LoadedBoxes, LoadedVot, Problem, describe
+from roam_tracker.report.score.evaluate import evaluate
+from roam_tracker.report.show.comparisons import plot_attributes, plot_pair
+from roam_tracker.report.show.film import Film, film_strip, find_films
+from roam_tracker.report.show.plots import draw, plot_curves, render, tracker_styles
+from roam_tracker.report.show.tables import to_csv, to_markdown, to_tex, to_text
 from roam_tracker.report.write import write_report
 
 __all__ = [

@@ -1,11 +1,12 @@
 """The benchmarks as data: names, families, sequences, bounds."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+from roam_tracker.datasets.lists import LASOT_TEST, OTB50, OTB2013, OTB2015
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest
-from roam_tracker.sequences import LASOT_TEST, OTB50, OTB2013, OTB2015
 
 Family = Literal["otb", "lasot", "trackingnet", "got10k", "vot"]
 Layout = Literal["otb", "uav", "nfs", "dtb70", "tcolor128", "lasot", "trackingnet", "got10k", "vot"]
@@ -64,14 +65,24 @@ _KNOWN = (
         name="TrackingNet", family="trackingnet", layout="trackingnet", count=511, folders=("TrackingNet",)
     ),
     Benchmark(name="GOT-10k", family="got10k", layout="got10k", folders=("GOT-10k",)),
-    Benchmark(
-        name="VOT2016", family="vot", layout="vot", count=60, folders=("VOT2016",), eao_bounds=(108, 371)
-    ),
-    Benchmark(
-        name="VOT2017", family="vot", layout="vot", count=60, folders=("VOT2017",), eao_bounds=(100, 356)
-    ),
-    Benchmark(
-        name="VOT2018", family="vot", layout="vot", count=60, folders=("VOT2018",), eao_bounds=(100, 356)
+    *(
+        Benchmark(
+            name=f"VOT{year}",
+            family="vot",
+            layout="vot",
+            count=count,
+            folders=(f"VOT{year}",),
+            eao_bounds=bounds,
+        )
+        for year, count, bounds in (  # the challenges of 2013 and 2014 had no expected average overlap
+            (2013, 16, None),
+            (2014, 25, None),
+            (2015, 60, (108, 371)),
+            (2016, 60, (108, 371)),
+            (2017, 60, (100, 356)),
+            (2018, 60, (100, 356)),
+            (2019, 60, (46, 291)),
+        )
     ),
     Benchmark(name="VOT", family="vot", layout="vot", folders=("VOT",)),
 )
@@ -87,13 +98,16 @@ _ALIASES = {
     "GOT10k": "GOT-10k",
 }
 
-# Bounds of the stacks that the VOT toolkit ships, by the name a workspace may give.
-STACK_BOUNDS = {
-    "vot2016/rgb": (108, 371),
-    "vot2017": (100, 356),
-    "vot2018/shortterm": (100, 356),
-    "vot2019/shortterm": (46, 291),
-}
+
+def folder_key(name: str) -> str:
+    """A folder's name without case and separators, to compare it with names of benchmarks."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def folder_keys(benchmark: Benchmark) -> frozenset[str]:
+    """What folders of this benchmark's results are called, as `folder_key` spells it."""
+    aliases = [alias for alias, name in _ALIASES.items() if name == benchmark.name]
+    return frozenset(map(folder_key, (benchmark.name, *benchmark.folders, *aliases)))
 
 
 def find_benchmark(name: str) -> Benchmark:

@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from roam_tracker.errors import ConfigError
 from roam_tracker.files import nearest, write_atomic
-from roam_tracker.report.by_sequence import pair_scores
-from roam_tracker.report.comparisons import plot_attributes, plot_pair
-from roam_tracker.report.film import film_strip
-from roam_tracker.report.formats import TexStyle
-from roam_tracker.report.page import Films, build_page
-from roam_tracker.report.plots import Style, draw, new_figure, render, tracker_styles
-from roam_tracker.report.scores import Evaluation
-from roam_tracker.report.write_tables import table_files
+from roam_tracker.report.evaluation import Evaluation
+from roam_tracker.report.page.page import Films, build_page
+from roam_tracker.report.paper.tables import TITLES, compare_with_paper, paper_benchmarks, paper_rows
+from roam_tracker.report.score.pairs import pair_scores
+from roam_tracker.report.show.comparisons import plot_attributes, plot_pair
+from roam_tracker.report.show.film import film_strip
+from roam_tracker.report.show.plots import Style, draw, legend_room, new_figure, render, tracker_styles
+from roam_tracker.report.show.tables import TexStyle, markdown_table, tex_table, to_csv, to_markdown, to_tex
 
 
 def write_report(
@@ -61,7 +61,8 @@ def _figures(
         yield plot, draw(evaluation, plot, styles)
     attributes = getattr(evaluation, "attributes", None)
     if isinstance(attributes, pd.DataFrame) and len(attributes) and "auc" in attributes:
-        figure = new_figure(7.2, 0.9 + 0.3 * attributes["attribute"].nunique())
+        width, height = legend_room(attributes["tracker"].unique(), inside=0)
+        figure = new_figure(5.4 + width, max(height, 0.9 + 0.3 * attributes["attribute"].nunique()))
         plot_attributes(figure.add_subplot(), attributes, styles)
         yield "attributes", figure
     scores = pair_scores(evaluation, pair)
@@ -85,3 +86,33 @@ def _strips(
                 if film.sequence == sequence:
                     name = f"{evaluation.benchmark.slug}-film-{sequence}"
                     yield name, film_strip(film, styles, evaluation.table["tracker"][:6])
+
+
+def table_files(
+    evaluations: Sequence[Evaluation], folder: Path, style: TexStyle = "plain"
+) -> dict[Path, str]:
+    """Path -> content: `<benchmark>.csv/.tex/.md`, `<benchmark>-sequences.csv`, and `paper.*`.
+
+    The paper's tables are written when one of the benchmarks is in them. `style` is how LaTeX marks the best
+    three.
+    """
+    contents = {}
+    for evaluation in evaluations:
+        slug = evaluation.benchmark.slug
+        contents[folder / f"{slug}.csv"] = to_csv(evaluation.table)
+        contents[folder / f"{slug}.tex"] = to_tex(evaluation, style)
+        contents[folder / f"{slug}.md"] = to_markdown(evaluation)
+        contents[folder / f"{slug}-sequences.csv"] = to_csv(evaluation.by_sequence)
+        if evaluation.attributes is not None:
+            contents[folder / f"{slug}-attributes.csv"] = to_csv(evaluation.attributes)
+    if any(evaluation.benchmark.name in paper_benchmarks() for evaluation in evaluations):
+        cells = compare_with_paper(evaluations)
+        titles = {number: f"Table {number}: {title}, printed / rebuilt" for number, title in TITLES.items()}
+        contents[folder / "paper.csv"] = to_csv(cells)
+        contents[folder / "paper.tex"] = "\n".join(
+            tex_table(paper_rows(cells, number), title, style) for number, title in titles.items()
+        )
+        contents[folder / "paper.md"] = "\n".join(
+            f"{title}\n\n{markdown_table(paper_rows(cells, number))}" for number, title in titles.items()
+        )
+    return contents

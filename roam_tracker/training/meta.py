@@ -49,7 +49,7 @@ def meta_losses(
     learner = Learner(config, engine, engine.make_optimizer(config.optimizer), weights)
     features, map_size = clip.features.to(clip.centres_cells.dtype), clip.features.shape[-1]
     if model.window:
-        features = features * search.hann_window(map_size, map_size).to(features.device)
+        features = features * search.hann_window(map_size, map_size, features.device)
     width, height = clip.sizes_cells[0].tolist()  # the first view shows the target as it is
     begin = start_parameters(config, weights, (width, height), map_size)
     shape = begin.shape

@@ -30,7 +30,7 @@ from roam_tracker.core.views import views
 from roam_tracker.files import write_atomic
 from roam_tracker.provenance import versions
 from roam_tracker.tracker import RoamTracker
-from roam_tracker.training.checkpoint import History
+from roam_tracker.training.checkpoint import History, load_checkpoint
 from roam_tracker.training.clips import Clip, draw_clip
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.distributed import World
@@ -74,6 +74,9 @@ def train(job: Job) -> dict[str, float]:
 
     With held-back videos the weights are those of the stage's steps that track them best.
     """
+    for name in ("start", "update"):
+        if _checkpoint(job, name).exists():  # one of another run is refused before clips are drawn
+            load_checkpoint(_checkpoint(job, name), _settings(job))
     training, trunk = job.training, _of_backbone(job)
     if whitens(job.config) and "whiten.weight" not in trunk:
         trunk = with_whitening(job.config, training, job.source, trunk, _skip(job))

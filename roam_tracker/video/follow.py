@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import torch
 
-from roam_tracker.core import response
 from roam_tracker.core.geometry import Boxes
 from roam_tracker.errors import BoxError, ConfigError, RunError
 from roam_tracker.files import check_place, write_atomic
@@ -184,7 +183,8 @@ def response_view(tracker: RoamTracker, image: Rgb) -> ResponseView | None:
         return None
     frame, region = torch.from_numpy(image).to(tracker.device), model.region_side(state.size_px)
     features = model.features(frame, state.centre_px, [region])
-    values = response.respond(state.theta, state.shape, features)[0].cpu().numpy()
+    seen = model.engine.transform(features, state.shape)
+    values = model.engine.respond(state.theta, state.shape, seen, state.kept)[0].cpu().numpy()
     cell = model.spec.stride / model.patch_px  # of the region
     w = h = region * cell * model.map_size
     x, y = state.centre_px

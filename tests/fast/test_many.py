@@ -220,9 +220,11 @@ class WatchedOperators(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", ["default", "sgd"])
-def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host(scenes, name):
-    batch = Batch(model_of(preset(name)), 2, canvas=True)
+@pytest.mark.parametrize(
+    "config", [preset(), preset("sgd"), preset(model={"window": True})], ids=["default", "sgd", "window"]
+)
+def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host(scenes, config):
+    batch = Batch(model_of(config), 2, canvas=True)
     for slot, (frames, box) in enumerate(scenes[:2]):
         batch.start(slot, frames[0], box)
     for k in range(1, 5):

@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from roam_tracker.core import backbone
-from roam_tracker.core.backbone import BackboneSpec, Layer, Weights
+from roam_tracker.core.backbone import BackboneSpec, Layer, Weights, tensors_of
 from roam_tracker.errors import ConfigError
 
 
@@ -16,7 +15,19 @@ def extract(spec: BackboneSpec, weights: Weights, patches: Tensor) -> Tensor:
 
     weights: from `packed`, whose types say in which a layer is computed, or as published
     """
-    return backbone.extract(spec, weights, patches, _convolve).to(patches.dtype)
+    x = patches
+    for block in spec.blocks:
+        entry = x
+        for layer in block.layers:
+            if layer.kind == "pool":
+                x = F.max_pool2d(x, 2)
+                continue
+            kernel, bias = weights.get(f"{layer.name}.weight"), weights.get(f"{layer.name}.bias")
+            if kernel is None or bias is None:
+                kernel, bias = tensors_of(layer, weights)  # which names what is missing
+            x = _convolve(x, kernel, bias, layer)
+        x = x + entry if block.residual else x
+    return x.to(patches.dtype)
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:

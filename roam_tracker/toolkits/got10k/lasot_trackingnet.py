@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roam_tracker.files import write_atomic
-from roam_tracker.report.metrics import auc_otb, mean_rate, normalised_precision, precision_otb
-from roam_tracker.report.metrics_lasot import lasot_curves
-from roam_tracker.report.metrics_trackingnet import trackingnet_curves, trackingnet_score
+from roam_tracker.report.score.lasot import lasot_curves
+from roam_tracker.report.score.otb import auc_otb, normalised_precision, precision_otb
+from roam_tracker.report.score.speed import mean_rate
+from roam_tracker.report.score.trackingnet import trackingnet_curves, trackingnet_score
 from roam_tracker.toolkits.got10k.archives import write_archive
 from roam_tracker.toolkits.got10k.onepass import FilePerSequence
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from roam_tracker.files import write_atomic
-from roam_tracker.sweep import Sweep
+from roam_tracker.report.paper.sweeps import Sweep
 from roam_tracker.toolkits import experiments
 
 

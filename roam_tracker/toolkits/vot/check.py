@@ -16,7 +16,7 @@ from roam_tracker.datasets.frames import folders_in
 from roam_tracker.datasets.text import read_lines, read_rows
 from roam_tracker.errors import ConfigError, ResultError
 from roam_tracker.files import nearest
-from roam_tracker.report.vot_files import UNKNOWN, Region, read_trajectory
+from roam_tracker.report.read.vot import UNKNOWN, Region, read_trajectory
 from roam_tracker.toolkits.vot.sequences import check_place, check_sequence, find_sequences
 from roam_tracker.toolkits.vot.workspace import load_yaml, read_experiments
 

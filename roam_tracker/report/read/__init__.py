@@ -1,0 +1,1 @@
+"""Raw results and ground truth of every layout."""

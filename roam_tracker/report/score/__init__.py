@@ -1,0 +1,1 @@
+"""The benchmarks' rules: one file each for functions, columns and rule together."""
