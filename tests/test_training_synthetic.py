@@ -261,3 +261,14 @@ def test_a_source_of_stills_gives_footage(root):
     source = FromStills(find_stills(root / "things") + find_stills(root / "grounds"), CALM)
     footage = source.draw(np.random.default_rng(0), 5, TrainingConfig())
     assert len(footage.frames) == len(footage.boxes) == len(footage.hidden) == 5
+
+
+def test_a_part_of_an_object_moves_with_it_and_lies_within_its_box(root):
+    things = find_stills(root / "things")
+    whole, parts = (
+        synthetic_frames(things, things, np.random.default_rng(3), 6, SyntheticConfig(part_share=share))[1]
+        for share in (1e-12, 1.0)
+    )
+    assert (parts[:, :2] >= whole[:, :2] - 1e-6).all()
+    assert (parts[:, :2] + parts[:, 2:] <= whole[:, :2] + whole[:, 2:] + 1e-6).all()
+    assert (parts[:, 2:] < 0.95 * whole[:, 2:]).all()

@@ -25,6 +25,7 @@ COMMANDS = {
     "validate": "compare presets by tracking the same targets from the same starts",
     "fetch": "download the published weights of a backbone",
     "train": "train the start, its rates and the recurrent optimizer on videos with boxes",
+    "train-head": "train a box head, the small network of the preset roam-head",
 }
 
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
         if name == chosen:
-            command = importlib.import_module(f"roam_tracker.commands.{name}")
+            command = importlib.import_module(f"roam_tracker.commands.{name.replace('-', '_')}")
             command.add_arguments(subparser)
             argv = command.arranged(argv) if hasattr(command, "arranged") else argv
     args = parser.parse_args(argv)

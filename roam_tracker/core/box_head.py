@@ -43,13 +43,13 @@ def check(weights: Mapping[str, Tensor], channels: int, map_size: int) -> None:
     for name, shape in weight_shapes(channels).items():
         if name not in weights or tuple(weights[name].shape) != shape:
             raise WeightsError(
-                f"The weights of the box head have no {name} of shape {shape}. Use a head that was trained for "
-                "this backbone, or set box.head to an empty text."
+                f"The weights of the box head have no {name} of shape {shape}. Use a head that was trained "
+                "for this backbone, or set box.head to an empty text."
             )
     if map_size < SIDE:
         raise ConfigError(
-            f"A box head needs a search region of at least {SIDE} cells along a side, this one has {map_size}. "
-            "Raise search.base_object_size, or set box.head to an empty text."
+            f"A box head needs a search region of at least {SIDE} cells along a side, this one has "
+            f"{map_size}. Raise search.base_object_size, or set box.head to an empty text."
         )
 
 

@@ -1,7 +1,7 @@
 """Training of the box head: pairs of a first and a later frame, drawn from videos and stills."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from roam_tracker.errors import DataError
 from roam_tracker.images import to_rgb
 from roam_tracker.training.config import TrainingConfig
 from roam_tracker.training.sources import ClipSource, Footage
+
+Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +53,18 @@ class Pairs:
     true: Tensor  # (n, 4) the same of the target
 
 
-def draw_pairs(
-    source: ClipSource, model: Model, settings: HeadTraining, log: Callable[[str], None]
-) -> Pairs:
+def draw_pairs(source: ClipSource, model: Model, settings: HeadTraining, log: Callable[[str], None]) -> Pairs:
     """Draw all pairs of a run, each clip from the seed and its number.
 
     A clip whose target is too small or hidden at first, or whose data cannot be read, is left out; the latter
     is named. Raises DataError when no pair is left.
     """
-    firsts, sizes, of, windows, believed, true = [], [], [], [], [], []
+    firsts: list[Tensor] = []
+    windows: list[Tensor] = []
+    sizes: list[Numbers] = []
+    believed: list[Numbers] = []
+    true: list[Numbers] = []
+    of: list[int] = []
     for number in range(settings.clips):
         rng = np.random.default_rng([settings.seed, number])
         try:
@@ -91,9 +96,6 @@ def draw_pairs(
     )
 
 
-Numbers = tuple[float, ...]
-
-
 @torch.no_grad()
 def _pairs_of(
     footage: Footage, rng: np.random.Generator, model: Model, settings: HeadTraining
@@ -104,7 +106,9 @@ def _pairs_of(
 
     def frame(number: int) -> tuple[Tensor, Numbers]:
         image = footage.frames[number]
-        pixels = torch.from_numpy(np.ascontiguousarray(image if isinstance(image, np.ndarray) else to_rgb(image)))
+        pixels = torch.from_numpy(
+            np.ascontiguousarray(image if isinstance(image, np.ndarray) else to_rgb(image))
+        )
         x, y, w, h = footage.boxes[number].tolist()
         return (pixels.flip(1), (pixels.shape[1] - x - w, y, w, h)) if flip else (pixels, (x, y, w, h))
 
@@ -116,7 +120,8 @@ def _pairs_of(
     features = model.features(pixels, (x + w / 2, y + h / 2), [side])
     first, _ = box_head.window(features, torch.tensor([[middle, middle]]))
     size = (model.cells(w, side), model.cells(h, side))
-    seen, boxes = [], []
+    seen: list[Tensor] = []
+    boxes: list[tuple[Numbers, Numbers]] = []
     for number in later.tolist():
         _, _, w, h = footage.boxes[number].tolist()
         if min(w, h) < settings.smallest_px * 2 / 3 or footage.hidden[number] > settings.most_hidden:
@@ -128,7 +133,9 @@ def _pairs_of(
         side = model.region_side((root * scale, root * scale))
         off = rng.uniform(-settings.shift, settings.shift, 2) * root
         features = model.features(pixels, (x + w / 2 + off[0], y + h / 2 + off[1]), [side])
-        believed = np.array([model.cells(root * scale * ratio, side), model.cells(root * scale / ratio, side)])
+        believed = np.array(
+            [model.cells(root * scale * ratio, side), model.cells(root * scale / ratio, side)]
+        )
         place = np.array([middle - model.cells(off[0], side), middle - model.cells(off[1], side)])
         found = place + rng.normal(0, settings.place_noise, 2) * believed
         cut, at = box_head.window(features, torch.tensor(found[None], dtype=torch.float32))
@@ -154,7 +161,7 @@ def new_head(channels: int, seed: int) -> dict[str, Tensor]:
 def train_head(
     pairs: Pairs, settings: HeadTraining, log: Callable[[str], None], held: Pairs | None = None
 ) -> dict[str, Tensor]:
-    """The weights of a head trained on the pairs; every 500 steps `log` gets the state, on held-back pairs too."""
+    """The weights of a head trained on the pairs; `log` is told every 500 steps, of held-back pairs too."""
     head = new_head(pairs.windows.shape[1], settings.seed)
     adam = torch.optim.AdamW(head.values(), settings.rate, weight_decay=settings.decay)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
@@ -165,12 +172,14 @@ def train_head(
     for step in range(1, settings.iterations + 1):
         chosen = torch.randint(len(pairs.of), (settings.batch,), generator=generator)
         grain = settings.grain * torch.randn((), generator=generator).abs()
-        answers = _answers(head, pairs, chosen, grain * torch.randn(pairs.windows[chosen].shape, generator=generator))
+        answers = _answers(
+            head, pairs, chosen, grain * torch.randn(pairs.windows[chosen].shape, generator=generator)
+        )
         believed, true = pairs.believed[chosen], pairs.true[chosen]
         off = 2 * F.smooth_l1_loss(answers, wanted(believed, true), beta=settings.beta)
         loss = off + 0.5 * (1 - overlaps(corrected(believed, answers), true)).mean()
         adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(head.values(), 1.0)
         adam.step()
         cycle.step()
@@ -202,7 +211,9 @@ def scores(head: dict[str, Tensor], pairs: Pairs) -> tuple[float, float]:
 
 def wanted(believed: Tensor, true: Tensor) -> Tensor:
     """The answers (n, 4) that turn believed boxes into the true ones, see `box_head.corrections`."""
-    return torch.cat([(true[:, :2] - believed[:, :2]) / believed[:, 2:], (true[:, 2:] / believed[:, 2:]).log()], 1)
+    return torch.cat(
+        [(true[:, :2] - believed[:, :2]) / believed[:, 2:], (true[:, 2:] / believed[:, 2:]).log()], 1
+    )
 
 
 def corrected(believed: Tensor, answers: Tensor) -> Tensor:

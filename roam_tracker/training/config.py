@@ -91,6 +91,7 @@ class SyntheticConfig:
     defocus: float = 1.8  # px, largest std of the blur
     occluder_share: float = 0.4
     distractor_share: float = 0.5
+    part_share: float = 0.0  # clips whose target is a part of the object, as a face is one of a person
     grain_share: float = 0.5
     grain: float = 8.0  # grey levels, largest std
     jpeg_share: float = 0.5

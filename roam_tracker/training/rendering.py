@@ -23,10 +23,12 @@ class Layer:
     maps: NDArray[np.float64]  # (N, 2, 2)
     centres: NDArray[np.float64]  # (N, 2)
     trails: NDArray[np.float64]  # (N, 2) way covered while the shutter is open, px
+    part: NDArray[np.float64] | None = None  # (n, 2) outline of the target, where it is a part of the cut-out
 
     def boxes(self) -> NDArray[np.float64]:
         """(N, 4) x, y, w, h of the transformed outline, hidden or not, inside the frame or not."""
-        points = (self.cutout.hull - self.middle) @ self.maps.transpose(0, 2, 1) + self.centres[:, None]
+        outline = self.cutout.hull if self.part is None else self.part
+        points = (outline - self.middle) @ self.maps.transpose(0, 2, 1) + self.centres[:, None]
         low, high = points.min(1), points.max(1)
         return np.concatenate([low, high - low], axis=1)
 

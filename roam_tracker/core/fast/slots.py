@@ -131,7 +131,9 @@ class Slots:
             "centre": zeros(2, dtype=double),
             "size": zeros(2, dtype=double) + config.box.min_side_px,
             "first_peak": zeros(),
-            "first_look": zeros(*((box_head.CHANNELS, box_head.SIDE, box_head.SIDE) if config.box.head else (0,))),
+            "first_look": zeros(
+                *((box_head.CHANNELS, box_head.SIDE, box_head.SIDE) if config.box.head else (0,))
+            ),
             "kept": zeros(dtype=whole),
             "rejected": zeros(dtype=whole),
             "tracked": zeros(dtype=whole),

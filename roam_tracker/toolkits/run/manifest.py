@@ -155,7 +155,14 @@ def _hash(files: list[bytes]) -> str:
 
 
 def _nothing(tracker: str) -> dict[str, Any]:
-    return {"tracker": tracker, "preset": None, "config": None, "weights": None, "head": None, "backbone": None}
+    return {
+        "tracker": tracker,
+        "preset": None,
+        "config": None,
+        "weights": None,
+        "head": None,
+        "backbone": None,
+    }
 
 
 def _identity(tracker: str) -> dict[str, Any]:
