@@ -7,11 +7,11 @@ gradient is written out, and everything else is a central difference.
 
 import dataclasses
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from roam_tracker.core import response
 from roam_tracker.core.config import OptimizerConfig, load_preset
@@ -356,12 +356,12 @@ def test_each_meta_loss_reaches_lambda0_by_the_first_step_alone(reference):
 
 
 @pytest.fixture
-def draw(monkeypatch):
+def draw(monkeypatch, tmp_path):
     """Draws clips of one video of noise, 12 frames, with a target of 30 x 20 px; no network is run."""
-    noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8))
-    monkeypatch.setattr(clips, "_frame", lambda path: noise)
+    noise = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "frame.png")
     monkeypatch.setattr(clips, "extract", lambda spec, weights, patches: patches[:, :1, :1, :1])
-    video = Video("noise", (Path("frame"),) * 12, np.tile([30.0, 30, 30, 20], (12, 1)))
+    video = Video("noise", (tmp_path / "frame.png",) * 12, np.tile([30.0, 30, 30, 20], (12, 1)))
     small = dataclasses.replace(
         DEFAULT, search=dataclasses.replace(DEFAULT.search, base_object_size=16.0)
     )  # S = 81 px, stride 8

@@ -199,7 +199,7 @@ def test_the_figures_need_neither_torch_nor_a_toolkit():
     blocked = "torch", "got10k", "vot", "trax"
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({blocked}))\n"
-        "import roam_tracker.commands.figures, roam_tracker.sweep\n"
+        "import roam_tracker.commands.figures, roam_tracker.report.paper.sweeps\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
