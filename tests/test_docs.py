@@ -105,7 +105,8 @@ def test_every_command_of_a_page_has_the_options_that_it_is_shown_with(words):
             pytest.skip("roam track is not there yet")
         assert words[1] in COMMANDS
         parser = argparse.ArgumentParser()
-        importlib.import_module(f"roam_tracker.commands.{words[1]}").add_arguments(parser)
+        module = words[1].replace("-", "_")
+        importlib.import_module(f"roam_tracker.commands.{module}").add_arguments(parser)
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
                 parser = action.choices[words[2]]

@@ -12,6 +12,7 @@ from roam_tracker.core.config import load_preset, preset_names
 from roam_tracker.core.theta import canonical_shape, start_parameters
 from roam_tracker.core.tracking import Model
 from roam_tracker.errors import WeightsError
+from roam_tracker.weights import with_head
 
 SHIPPED = [
     name
@@ -28,7 +29,8 @@ def bare_model(name):
     """The preset's model with start parameters of zeros and no backbone."""
     config = load_preset(name)
     zeros = torch.zeros(canonical_shape(config).count)
-    return Model(config, {"theta0": zeros, "lambda0": zeros, "update_rates": zeros}, torch.device("cpu"))
+    weights = {"theta0": zeros, "lambda0": zeros, "update_rates": zeros}
+    return Model(config, with_head(config, weights), torch.device("cpu"))
 
 
 def test_the_papers_preset_has_the_papers_shapes():
