@@ -11,8 +11,8 @@ from safetensors.torch import save
 
 from roam_tracker.core.config import load_preset
 from roam_tracker.core.tracking import Model
-from roam_tracker.errors import ConfigError
-from roam_tracker.files import write_atomic
+from roam_tracker.errors import ConfigError, InputError
+from roam_tracker.files import nearest, write_atomic
 from roam_tracker.training.box_head import HeadTraining, draw_pairs, train_head
 from roam_tracker.training.config import SyntheticConfig
 from roam_tracker.training.sources import ClipSource, FromVideos, Mixed
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add = parser.add_argument
     add("--videos", type=Path, nargs="+", required=True, help="folders of videos, as of roam train")
+    add("--hold-back", nargs="*", default=[], metavar="VIDEO", help="videos that the head is measured on")
     add("--stills", type=Path, nargs="*", default=[], help="folders of photos, as of roam train")
     add(
         "--made-share",
@@ -67,13 +68,22 @@ def run(args: argparse.Namespace) -> int:
     model = Model(config, weights_for(config), torch.device("cpu"))
     videos = [video for root in args.videos for video in find_videos(root)]
     stills = {root.name: find_stills(root) for root in args.stills}
-    source: ClipSource = FromVideos(videos)
+    names = [video.name for video in videos]
+    for name in args.hold_back:
+        if name not in names:
+            raise InputError(f"--hold-back: there is no video {name!r}; {nearest(name, names)}")
+    held = None
+    if args.hold_back:
+        source: ClipSource = FromVideos([video for video in videos if video.name in args.hold_back])
+        held = draw_pairs(source, model, dataclasses.replace(settings, clips=min(settings.clips, 100)), print)
+        videos = [video for video in videos if video.name not in args.hold_back]
+    source = FromVideos(videos)
     if stills:
         outlined = [still for found in stills.values() for still in found]
         made = FromStills(outlined, SyntheticConfig(part_share=args.part_share))
         source = Mixed(source, made, args.made_share)
     pairs = draw_pairs(source, model, settings, print)
-    head = train_head(pairs, settings, print)
+    head = train_head(pairs, settings, print, held)
     shares = {"made_share": args.made_share, "part_share": args.part_share}
     metadata = {
         "kind": f"box head for the backbone {config.model.backbone}",

@@ -139,7 +139,8 @@ def describe(problems: Iterable[Problem]) -> list[str]:
         sentences += [problem.message for problem in shown]
         others = [problem.sequence for problem in alike[len(shown) :]]
         if others:
-            sentences[-1] += f" Likewise {len(others)} more results of {tracker}: {some(others)}."
+            told = f"Likewise {len(others)} more results of {tracker}: {some(others)}."
+            sentences[-1] = f"{sentences[-1].rstrip('.')}. {told}"
     missing = grouped((problem for problem in problems if problem.missing), attrgetter("tracker"))
     for tracker, own in missing.items():
         names = [problem.sequence for problem in own]

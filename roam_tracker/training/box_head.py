@@ -150,9 +150,9 @@ def _pairs_of(
 def new_head(channels: int, seed: int) -> dict[str, Tensor]:
     """An untrained head, whose first answer is that nothing changes."""
     generator = torch.Generator().manual_seed(seed)
-    weights = {}
-    for name, shape in box_head.weight_shapes(channels).items():
-        bound = 1 / math.sqrt(math.prod(box_head.weight_shapes(channels)[name.replace("bias", "weight")][1:]))
+    weights, shapes = {}, box_head.weight_shapes(channels)
+    for name, shape in shapes.items():
+        bound = 1 / math.sqrt(math.prod(shapes[name.replace("bias", "weight")][1:]))
         drawn = (2 * torch.rand(shape, generator=generator) - 1) * bound
         weights[name] = (torch.zeros(shape) if "answer" in name else drawn).requires_grad_()
     return weights
@@ -184,7 +184,7 @@ def train_head(
         adam.step()
         cycle.step()
         losses.append(float(loss.detach()))
-        if step % 500 == 0:
+        if step % 500 == 0 or step == settings.iterations:
             told = f"step {step}: loss {np.mean(losses[-500:]):.4f}"
             if held is not None:
                 before, after = scores(head, held)

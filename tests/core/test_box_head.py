@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small import follow, model_of, preset
 
 from roam_tracker.commands import main
@@ -84,16 +85,19 @@ def test_a_head_that_does_not_fit_is_refused():
 
 def test_train_head_writes_a_head_that_a_preset_can_name(tmp_path, capsys):
     scene = render("motion", 8, 1)
-    video = tmp_path / "videos" / "one"
-    (video / "img").mkdir(parents=True)
-    import PIL.Image
-
-    for number, frame in enumerate(scene.frames, 1):
-        PIL.Image.fromarray(frame).save(video / "img" / f"{number:04d}.png")
-    np.savetxt(video / "groundtruth.txt", scene.boxes, fmt="%.3f", delimiter=",")
+    for name in ("one", "two"):
+        video = tmp_path / "videos" / name
+        (video / "img").mkdir(parents=True)
+        for number, frame in enumerate(scene.frames, 1):
+            Image.fromarray(frame).save(video / "img" / f"{number:04d}.png")
+        np.savetxt(video / "groundtruth.txt", scene.boxes, fmt="%.3f", delimiter=",")
     out = tmp_path / "head.safetensors"
-    words = ["--clips", "2", "--length", "8", "--pairs", "3", "--iterations", "2", "--batch", "4"]
-    assert main(["train-head", "--videos", str(tmp_path / "videos"), "--out", str(out), *words]) == 0
-    assert f"wrote {out}" in capsys.readouterr().out
+    words = ["--videos", str(tmp_path / "videos"), "--out", str(out), "--hold-back"]
+    few = ["--clips", "2", "--length", "8", "--pairs", "3", "--iterations", "2", "--batch", "4"]
+    assert main(["train-head", *words, "three", *few]) == 2
+    assert "there is no video 'three'" in capsys.readouterr().err
+    assert main(["train-head", *words, "two", *few]) == 0
+    printed = capsys.readouterr().out
+    assert "held-back pairs: overlap" in printed and f"wrote {out}" in printed
     rows, _ = follow(model_of(preset("roam-head", box={"head": str(out)})), scene.frames[:3], scene.boxes[0])
     assert np.isfinite(rows).all()
